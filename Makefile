@@ -1,0 +1,44 @@
+# Every target sets up what it needs. Paths are relative, so the checkout may lie anywhere.
+NNI2 := .venv
+NNI3 := .venv-nni3
+PYTEST := -m pytest -q
+
+.PHONY: help demo test test-nni3 check lint types bench clean
+help:
+	@echo "make demo       tune a real trainer, start to end, in about three minutes"
+	@echo "make test       all tests, on NNI 2.10.1"
+	@echo "make test-nni3  the tests that drive NNI, on NNI 3.0"
+	@echo "make check      lint, types, and all tests with branch coverage"
+	@echo "make bench      measure what the documents claim, beside the peers"
+
+$(NNI2)/.ready: requirements/nni2.txt pyproject.toml scripts/venv.sh
+	@sh scripts/venv.sh $(NNI2) requirements/nni2.txt && touch $@
+$(NNI2)/.ready-dev: $(NNI2)/.ready requirements/dev.txt
+	@sh scripts/venv.sh $(NNI2) requirements/dev.txt && touch $@
+$(NNI3)/.ready-dev: requirements/nni3.txt requirements/dev.txt pyproject.toml scripts/venv.sh
+	@sh scripts/venv.sh $(NNI3) requirements/nni3.txt requirements/dev.txt && touch $@
+
+demo: $(NNI2)/.ready
+	@$(NNI2)/bin/python -m hpo_nni.cli run examples/digits_local/begin/config.yml
+
+test: $(NNI2)/.ready-dev
+	$(NNI2)/bin/python $(PYTEST)
+
+test-nni3: $(NNI3)/.ready-dev
+	$(NNI3)/bin/python $(PYTEST) -m nni
+
+lint: $(NNI2)/.ready-dev
+	$(NNI2)/bin/ruff check .
+	$(NNI2)/bin/ruff format --check .
+
+types: $(NNI2)/.ready-dev
+	$(NNI2)/bin/mypy
+
+check: lint types
+	$(NNI2)/bin/python $(PYTEST) --cov --cov-report=term
+
+bench: $(NNI2)/.ready-dev
+	$(NNI2)/bin/python benchmarks/run.py
+
+clean:
+	rm -rf $(NNI2) $(NNI3)

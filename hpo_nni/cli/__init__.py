@@ -1,0 +1,1 @@
+"""`hpo-nni`: one file per command."""

@@ -1,0 +1,1 @@
+"""The classes that NNI instantiates: they translate and delegate, nothing else."""

@@ -1,0 +1,159 @@
+"""Everything that hpo_nni raises on purpose.
+
+An error is a letter to a tired user: the fact and the place in the message, the next step in the
+hint. The tree, which a test compares with the classes:
+
+    HpoNniError
+    ├── SettingsError (ValueError)           files the user wrote; carries every problem at once
+    ├── DocumentError (ValueError)           a config that cannot be read in its format
+    ├── KeyPathError (ValueError)
+    │   ├── KeyPathSyntaxError               a key that cannot be parsed; carries the column
+    │   └── NoMatchError (LookupError)       a key that selects nothing
+    ├── ValueMismatchError (ValueError)      a value that does not fit the place it should go
+    ├── MetricError (ValueError)             a metric source that cannot be read or never spoke
+    ├── RegistryError (LookupError)          a name that no table knows
+    ├── MissingExtraError (ImportError)      an optional dependency that is not installed
+    ├── StoreError (OSError)                 a file or object that cannot be read or written
+    ├── PlatformError (RuntimeError)         a platform that refused or did not answer
+    ├── JobError (RuntimeError)              a job that failed; carries the end of its log
+    ├── LedgerError (RuntimeError)           the ledger cannot be opened or is newer than we are
+    └── NniError (RuntimeError)              NNI is missing, unreachable or of an unknown version
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class HpoNniError(Exception):
+    """The base of all errors; `str(error)` is the message and, below it, the hint.
+
+    Args:
+        message: the fact, the value and the place.
+        hint: what to do next; empty where nothing is known.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault in a file that the user wrote.
+
+    Attributes:
+        where: `file:line:column`, `file:line [section] key` or as much of that as is known.
+        message: the fact.
+        hint: what to do next; may be empty.
+    """
+
+    where: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text}\n  hint: {self.hint}" if self.hint else text
+
+
+class SettingsError(HpoNniError, ValueError):
+    """Files the user wrote have faults; `problems` holds all of them, in the files' order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class DocumentError(HpoNniError, ValueError):
+    """A config cannot be read in its format.
+
+    Attributes:
+        line: counted from 1; 0 where it is not known.
+        column: counted from 1; 0 where it is not known.
+    """
+
+    def __init__(self, message: str, *, line: int = 0, column: int = 0, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.line = line
+        self.column = column
+
+
+class KeyPathError(HpoNniError, ValueError):
+    """A key of the search space is wrong in itself or for the config it should edit."""
+
+
+class KeyPathSyntaxError(KeyPathError):
+    """A key cannot be parsed; the message shows the key with a caret under `column` (from 0)."""
+
+    def __init__(self, text: str, *, column: int, expected: str, hint: str = "") -> None:
+        super().__init__(f"expected {expected}\n    {text}\n    {' ' * column}^", hint=hint)
+        self.text = text
+        self.column = column
+
+
+class NoMatchError(KeyPathError, LookupError):
+    """A key selects nothing in the config; the hint names what does exist."""
+
+
+class ValueMismatchError(HpoNniError, ValueError):
+    """A value does not fit the place it should go: a fraction for an integer, a wrong length."""
+
+
+class MetricError(HpoNniError, ValueError):
+    """A metric source cannot be read, is damaged, or never gave a metric that is needed."""
+
+
+class RegistryError(HpoNniError, LookupError):
+    """A name is in no table; the hint offers the nearest ones."""
+
+
+class MissingExtraError(HpoNniError, ImportError):
+    """An optional dependency is not installed; the hint is the command that installs it."""
+
+
+class StoreError(HpoNniError, OSError):
+    """A file or object cannot be read or written.
+
+    Attributes:
+        uri: the file or object.
+    """
+
+    def __init__(self, message: str, *, uri: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.uri = uri
+
+
+class PlatformError(HpoNniError, RuntimeError):
+    """A platform refused a request or did not answer it."""
+
+
+class JobError(HpoNniError, RuntimeError):
+    """A job failed.
+
+    Attributes:
+        job_id: the platform's id, or the job's name where it has none yet.
+        log_tail: the last lines that the job wrote.
+    """
+
+    def __init__(self, message: str, *, job_id: str, log_tail: str = "", hint: str = "") -> None:
+        tail = "".join(f"\n  | {line}" for line in log_tail.splitlines())
+        super().__init__(message + tail, hint=hint)
+        self.job_id = job_id
+        self.log_tail = log_tail
+
+
+class LedgerError(HpoNniError, RuntimeError):
+    """The ledger cannot be opened, lies where files cannot be locked, or is newer than we are."""
+
+
+class NniError(HpoNniError, RuntimeError):
+    """NNI is missing, of an unsupported version, or did not answer."""

@@ -1,0 +1,136 @@
+"""What the ledger holds, as values: one class per table."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class TrialState(enum.Enum):
+    """How a trial stands, by our own account; NNI's status may differ and is kept beside it."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    STOPPED = "stopped"  # early, by a stopping rule
+    CANCELLED = "cancelled"  # by a person, by NNI's limits, or because the experiment ended
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can follow."""
+        return self is not TrialState.RUNNING
+
+
+@dataclass(frozen=True)
+class ExperimentRecord:
+    """One NNI experiment in this working directory.
+
+    Attributes:
+        id: NNI's.
+        settings: what was decided from the files, as JSON values: direction, weights, policies.
+        rest_url: where NNI's REST interface was last seen, for the trials of NNI 2.10.1.
+        project: which experiments count as earlier sweeps of the same thing.
+    """
+
+    id: str
+    started: float
+    direction: str
+    project: str = ""
+    rest_url: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial: what it ran with and how it ended.
+
+    Attributes:
+        number: NNI's sequence number; -1 outside NNI.
+        parameters: what was really used, by key of the search space.
+        is_baseline: whether it ran the untuned config.
+        state, reason: how it stands or ended, and why, in one sentence.
+        score: the final score; None unless the trial succeeded or a score was reported.
+    """
+
+    id: str
+    experiment_id: str
+    number: int
+    started: float
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    is_baseline: bool = False
+    state: TrialState = TrialState.RUNNING
+    reason: str = ""
+    ended: float | None = None
+    score: float | None = None
+    directory: str = ""
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One job of one trial; written before the platform hears of it.
+
+    Attributes:
+        name: unique in the ledger; the platform can be asked for it.
+        step: the key of the step in the ini: `cmd1`.
+        platform: its name in the registry.
+        plan: the plan's text.
+        job_id: the platform's id; None until the platform has answered.
+        host, boot_id, pid, pid_started: the runner that is responsible for the job.
+        state: a JobState's value, `intended` before the platform has answered.
+        log_tail: the last lines, kept when the job ended.
+    """
+
+    name: str
+    trial_id: str
+    step: str
+    platform: str
+    plan: str
+    intended: float
+    host: str
+    boot_id: str
+    pid: int
+    pid_started: int
+    job_id: str | None = None
+    state: str = "intended"
+    message: str = ""
+    log_tail: str = ""
+    ended: float | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """The metrics of one trial at one step of one source.
+
+    Attributes:
+        values: every raw metric at that step; non-finite ones too.
+        score: the weighted score; None where it is not finite or a weighted metric is missing.
+    """
+
+    trial_id: str
+    source: str
+    step: int
+    values: Mapping[str, float]
+    score: float | None
+    time: float
+
+
+@dataclass(frozen=True)
+class DecisionRecord:
+    """Why something was done to a trial.
+
+    Attributes:
+        actor: who decided: `assessor`, `runner`, `user`, `tuner`.
+        action: what: `keep`, `stop`, `cancel`, `propose`.
+        figures: the numbers it was decided by.
+    """
+
+    trial_id: str
+    actor: str
+    action: str
+    reason: str
+    time: float
+    figures: Mapping[str, float] = field(default_factory=dict)

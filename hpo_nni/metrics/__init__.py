@@ -1,0 +1,1 @@
+"""From event files, logs and tables to metric points, and from points to a score."""

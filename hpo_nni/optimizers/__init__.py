@@ -1,0 +1,1 @@
+"""Ask/tell optimizers that know nothing of NNI."""

@@ -1,0 +1,1 @@
+"""Search spaces: NNI's types, validated, with a unit-cube view."""

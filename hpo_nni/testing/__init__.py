@@ -1,0 +1,1 @@
+"""Shipped test support: contract suites for each seam."""

@@ -1,0 +1,1 @@
+"""One trial: settings, runner, shutdown."""

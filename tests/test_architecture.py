@@ -1,0 +1,64 @@
+"""The arrows of ARCHITECTURE.md, checked against the imports."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "hpo_nni"
+BASE = {"errors", "registry", "secrets", "direction"}
+ROW = {
+    "documents",
+    "space",
+    "optimizers",
+    "stopping",
+    "metrics",
+    "stores",
+    "platforms",
+    "ledger",
+    "nni_api",
+}
+ALLOWED: dict[str, set[str]] = {
+    **{name: {"errors"} for name in BASE},
+    "errors": set(),
+    **{name: BASE for name in ROW},
+    "optimizers": BASE | {"space"},
+    "trial": BASE | ROW,
+    "core": BASE | ROW | {"trial"},
+    "cli": BASE | ROW | {"trial", "core"},
+    "testing": BASE | ROW | {"trial"},
+}
+SDKS = {"nni": {"nni_api"}, "nni_node": {"nni_api"}, "optuna": {"optimizers"}}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_follow_the_arrows(path: Path) -> None:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    part = parts[0]
+    if part == "__init__":
+        return
+    for name in imports(path):
+        root, _, rest = name.partition(".")
+        if root == "hpo_nni" and rest:
+            target = rest.split(".")[0]
+            if target[0].isupper() or target.startswith("__"):
+                continue
+            assert target == part or target in ALLOWED[part], f"{part} must not import {target}"
+        if root in SDKS:
+            assert part in SDKS[root], f"{root} is imported by {' and '.join(SDKS[root])} only"
