@@ -1,0 +1,234 @@
+"""Starting and stopping an experiment, with more patience than NNI's own launcher.
+
+`nnictl create` asks its manager four times within as many seconds whether it is up, then kills it:
+on a loaded machine that fails most of the time. Everything else is NNI's own: the config loader,
+the index of experiments that `nnictl` reads, the manager.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.metadata
+import json
+import logging
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo_nni.errors import NniError
+from hpo_nni.nni_api.quoting import breaks_nni, plain_directory
+from hpo_nni.nni_api.rest import RestClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LAUNCHER_VARIABLE = "HPO_NNI_LAUNCHER"  # tells the assessor that paths have been taken care of
+
+_HOOK = Path(__file__).with_name("loopback.js")
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """What the foreground form may change; None leaves the config's own value.
+
+    Attributes:
+        port: of the web page and REST.
+        public: let the page listen on all interfaces, as NNI does by itself.
+        patience: seconds that NNI's manager has to come up.
+    """
+
+    port: int
+    max_trials: int | None = None
+    concurrency: int | None = None
+    public: bool = False
+    patience: float = 120.0
+
+
+@dataclass(frozen=True)
+class RunningExperiment:
+    """An experiment that was started here.
+
+    Attributes:
+        working_directory: where NNI really keeps it, which may differ from the config's.
+        process: NNI's manager.
+    """
+
+    id: str
+    port: int
+    working_directory: Path
+    rest: RestClient
+    process: subprocess.Popen[bytes]
+
+    def stop(self, *, timeout: float = 60.0) -> None:
+        """Stop NNI and wait until its manager has gone; kill it if it does not go."""
+        with contextlib.suppress(NniError):  # it may be gone already
+            self.rest.stop()
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass(frozen=True)
+class KnownExperiment:
+    """A row of NNI's index of experiments, which `nnictl` shares."""
+
+    id: str
+    port: int | None
+    working_directory: Path
+
+
+def nni_version() -> tuple[int, ...]:
+    """The installed NNI's version, for example (2, 10, 1); raises NniError where there is none."""
+    try:
+        text = importlib.metadata.version("nni")
+    except importlib.metadata.PackageNotFoundError as error:
+        raise NniError("NNI is not installed", hint="pip install nni==2.10.1") from error
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
+
+
+def load_config(path: Path) -> Any:
+    """Read an experiment's config as NNI does; raises NniError with NNI's own words."""
+    config_module = importlib.import_module("nni.experiment.config")
+    logging.getLogger("nni").setLevel(logging.WARNING)
+    try:
+        config = config_module.ExperimentConfig.load(str(path))
+        return config.canonical_copy()
+    except Exception as error:  # NNI raises what its dataclasses happen to raise
+        raise NniError(f"NNI does not accept {path}: {error}") from error
+
+
+def launch(path: Path, options: LaunchOptions) -> RunningExperiment:
+    """Start the experiment of a config file.
+
+    Raises:
+        NniError: the port is taken, NNI does not accept the config, or its manager does not come
+            up within `options.patience`.
+    """
+    experiment_module = importlib.import_module("nni.experiment")
+    config = load_config(path)
+    _apply(config, options)
+    _prepare_environment(public=options.public)
+    experiment = experiment_module.Experiment(config)
+    with _patience(options) as started:
+        try:
+            experiment.start(options.port, False, experiment_module.RunMode.Detach)
+        except Exception as error:
+            log = Path(config.experiment_working_directory) / str(experiment.id) / "log"
+            raise NniError(f"NNI did not start: {error}", hint=f"its logs are in {log}") from error
+    return RunningExperiment(
+        id=experiment.id,
+        port=options.port,
+        working_directory=Path(config.experiment_working_directory),
+        rest=RestClient(f"http://localhost:{options.port}"),
+        process=started[0],
+    )
+
+
+def free_port(first: int = 8080) -> int:
+    """The first port from `first` on that nothing listens on; raises NniError if 100 are taken."""
+    for port in range(first, first + 100):
+        if port_is_free(port):
+            return port
+    raise NniError(f"ports {first} to {first + 99} are all taken", hint="name one: --port=PORT")
+
+
+def port_is_free(port: int) -> bool:
+    """Whether nothing on this machine listens on the port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def known_experiments() -> list[KnownExperiment]:
+    """The experiments in NNI's index (`~/nni-experiments/.experiment`), oldest first."""
+    index = Path.home() / "nni-experiments" / ".experiment"
+    try:
+        entries = json.loads(index.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    rows = sorted(entries.values(), key=lambda entry: entry.get("startTime") or 0)
+    return [
+        KnownExperiment(str(entry["id"]), entry.get("port"), Path(entry.get("logDir") or "."))
+        for entry in rows
+    ]
+
+
+def _apply(config: Any, options: LaunchOptions) -> None:
+    if options.max_trials is not None:
+        config.max_trial_number = options.max_trials
+    if options.concurrency is not None:
+        config.trial_concurrency = options.concurrency
+    if nni_version() < (3,):
+        _avoid_unquoted_paths(config)
+
+
+def _avoid_unquoted_paths(config: Any) -> None:
+    """Give NNI 2 directories that it can leave unquoted; the command changes directory itself."""
+    working, code = (
+        Path(config.experiment_working_directory),
+        Path(config.trial_code_directory),
+    )
+    if not (breaks_nni(working) or breaks_nni(code)):
+        return
+    plain = plain_directory(working)
+    config.experiment_working_directory = str(plain)
+    config.trial_code_directory = str(plain)
+    config.trial_command = f"cd {shlex.quote(str(code))} && {config.trial_command}"
+
+
+def _prepare_environment(*, public: bool) -> None:
+    """What the manager, the dispatcher and every trial inherit from this process."""
+    os.environ[LAUNCHER_VARIABLE] = "1"
+    # `python3` in a trial command is then the interpreter that has this package
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    if not public:
+        escaped = str(_HOOK).replace("\\", "\\\\").replace('"', '\\"')
+        options = [os.environ.get("NODE_OPTIONS", ""), f'--require "{escaped}"']
+        os.environ["NODE_OPTIONS"] = " ".join(filter(None, options))
+
+
+@contextlib.contextmanager
+def _patience(options: LaunchOptions) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Make NNI's launcher wait; yields the list that will hold its manager's process."""
+    launcher: Any = importlib.import_module("nni.experiment.launcher")
+    rest: Any = importlib.import_module("nni.experiment.rest")
+    started: list[subprocess.Popen[bytes]] = []
+    start: Callable[..., subprocess.Popen[bytes]] = launcher._start_rest_server  # noqa: SLF001
+    check, timeout = launcher._check_rest_server, rest.timeout  # noqa: SLF001
+
+    def remember(*args: Any) -> subprocess.Popen[bytes]:
+        started.append(start(*args))
+        return started[0]
+
+    def wait(port: int, *_: object, **__: object) -> None:
+        client = RestClient(f"http://localhost:{port}", timeout=5)
+        deadline = time.monotonic() + options.patience
+        while True:
+            try:
+                client.status()
+            except NniError:
+                code = started[0].poll()
+                if code is not None:
+                    raise NniError(f"its manager ended at once, with exit code {code}") from None
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
+
+    launcher._start_rest_server, launcher._check_rest_server = remember, wait  # noqa: SLF001
+    rest.timeout = options.patience
+    try:
+        yield started
+    finally:
+        launcher._start_rest_server, launcher._check_rest_server = start, check  # noqa: SLF001
+        rest.timeout = timeout
