@@ -1,0 +1,197 @@
+"""`hpo-nni run`: an experiment in the foreground, from its start to a clean end.
+
+The same files as `nnictl create`. It waits with patience for NNI, shows progress, ends by itself
+and stops NNI. Whatever ends it, no job is left: NNI kills its trials, and what the ledger then still
+calls alive is cancelled here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo_nni.cli.progress import Limits, Progress
+from hpo_nni.cli.summary import summary
+from hpo_nni.direction import Direction
+from hpo_nni.errors import HpoNniError, NniError, Problem, SettingsError
+from hpo_nni.ledger import Ledger
+from hpo_nni.ledger.records import DecisionRecord, TrialState
+from hpo_nni.nni_api import launch
+from hpo_nni.platforms import PLATFORMS
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from hpo_nni.ledger.records import TrialRecord
+    from hpo_nni.nni_api.launch import RunningExperiment
+
+HELP = "run an experiment in the foreground: progress, a clean end, the best config"
+
+POLL_SECONDS = 1.0
+ENDING_SECONDS = 30.0  # how long jobs may take to end before we say that they did not
+ENDED = {"DONE", "ERROR", "STOPPED"}
+STARVED = {"NO_MORE_TRIAL", "TUNER_NO_MORE_TRIAL"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="the file for `nnictl create`")
+    parser.add_argument("--max-trials", type=_positive, metavar="N", help="instead of the config's")
+    parser.add_argument("--concurrency", type=_positive, metavar="N", help="likewise")
+    parser.add_argument("--port", type=int, help="of the web page; by default, one that is free")
+    parser.add_argument(
+        "--public",
+        action="store_true",
+        help="let the web page listen on all interfaces: whoever reaches it can cancel trials",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the experiment; 0 if at least one trial succeeded."""
+    config: Path = arguments.config
+    if not config.is_file():
+        raise SettingsError([Problem("", f"there is no file {config}")])
+    if arguments.port and not launch.port_is_free(arguments.port):
+        raise NniError(
+            f"port {arguments.port} is taken", hint="leave --port out, and a free one is found"
+        )
+    options = launch.LaunchOptions(
+        port=arguments.port or launch.free_port(),
+        max_trials=arguments.max_trials,
+        concurrency=arguments.concurrency,
+        public=arguments.public,
+    )
+    with _interruptions() as interrupted:
+        print(f"starting NNI {'.'.join(map(str, launch.nni_version()))} ...", flush=True)
+        experiment = launch.launch(config, options)
+        print(f"experiment   {experiment.id}")
+        print(f"web page     http://127.0.0.1:{experiment.port}")
+        print(f"files        {experiment.working_directory / experiment.id}", flush=True)
+        ledger = Ledger.open(experiment.working_directory)
+        try:
+            fault = _follow(experiment, ledger, interrupted)
+        finally:
+            _end(experiment, ledger, interrupted)
+    trials = ledger.trials(experiment.id)
+    print(summary(ledger, experiment.id))
+    if fault:
+        raise NniError(fault, hint=f"see {experiment.working_directory / experiment.id / 'log'}")
+    return 0 if any(trial.state is TrialState.SUCCEEDED for trial in trials) else 1
+
+
+def direction_of(ledger: Ledger, experiment_id: str) -> Direction:
+    """The direction of optimisation that the experiment's algorithms or trials wrote down."""
+    experiment = ledger.experiment(experiment_id)
+    return Direction(experiment.direction) if experiment else Direction.MAXIMIZE
+
+
+def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: threading.Event) -> str:
+    """Show progress until the experiment has ended; returns what went wrong with NNI, if it did."""
+    progress: Progress | None = None
+    started = time.monotonic()
+    while not interrupted.is_set():
+        try:
+            status, limits = experiment.rest.status(), _limits(experiment)
+        except NniError as error:
+            if experiment.process.poll() is None:
+                interrupted.wait(POLL_SECONDS)  # busy; it answers again or ends
+                continue
+            return f"NNI's manager has gone: {error.message}"
+        trials = ledger.trials(experiment.id)
+        if progress is None and (trials or status in ENDED):
+            progress = Progress(sys.stdout, direction_of(ledger, experiment.id))
+        if progress is not None:
+            progress.show(trials, limits, time.monotonic() - started)
+        if status in ENDED or (status in STARVED and not _running(trials)):
+            if progress is not None:
+                progress.say("")
+            return "" if status != "ERROR" else _words_of(experiment)
+        interrupted.wait(POLL_SECONDS)
+    return ""
+
+
+def _words_of(experiment: RunningExperiment) -> str:
+    errors = experiment.rest.errors()
+    return "NNI ended the experiment with an error: " + ("; ".join(errors) or "it gave none")
+
+
+def _limits(experiment: RunningExperiment) -> Limits:
+    now = experiment.rest.limits()
+    left = None if now.max_seconds is None else now.max_seconds - experiment.rest.elapsed()
+    return Limits(now.max_trials, now.concurrency, left)
+
+
+def _running(trials: Sequence[TrialRecord]) -> bool:
+    return any(trial.state is TrialState.RUNNING for trial in trials)
+
+
+def _end(experiment: RunningExperiment, ledger: Ledger, interrupted: threading.Event) -> None:
+    """Stop NNI, and see to it that every job has ended before we return."""
+    if interrupted.is_set():
+        print("\nstopping: every running job is being cancelled ...", flush=True)
+        for trial in ledger.trials(experiment.id):
+            if trial.state is TrialState.RUNNING:
+                ledger.add_decision(
+                    DecisionRecord(
+                        trial.id, "user", "cancel", "hpo-nni run was interrupted", time.time()
+                    )
+                )
+    stopping = threading.Thread(target=experiment.stop)
+    stopping.start()
+    deadline = time.monotonic() + ENDING_SECONDS
+    while ledger.live_jobs(experiment.id) and time.monotonic() < deadline:
+        _cancel_jobs(ledger, experiment.id)
+        time.sleep(0.2)
+    stopping.join()
+    _cancel_jobs(ledger, experiment.id)  # of a trial that NNI started while it was stopping
+    for trial in ledger.trials(experiment.id):
+        ledger.end_trial(trial.id, TrialState.CANCELLED, "the experiment was stopped")
+    for job in ledger.live_jobs(experiment.id):
+        print(f"error: job {job.name} may still run: {job.message}", file=sys.stderr)
+
+
+def _cancel_jobs(ledger: Ledger, experiment_id: str) -> None:
+    for job in ledger.live_jobs(experiment_id):
+        platform = PLATFORMS.load(job.platform)()
+        try:
+            handle = platform.attach(job.job_id) if job.job_id else platform.find(job.name)
+            if handle is None:  # intended, and never accepted
+                ledger.end_job(job.name, "cancelled", "it was never submitted")
+                continue
+            handle.cancel()
+            status = handle.status()
+            if status.state.is_final:
+                ledger.end_job(job.name, status.state.value, status.message, handle.log_tail())
+        except HpoNniError as error:
+            print(f"cannot cancel job {job.name} yet: {error}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _interruptions() -> Iterator[threading.Event]:
+    """Turn Ctrl-C and TERM, however often they come, into an event."""
+    interrupted = threading.Event()
+
+    def interrupt(*_: Any) -> None:
+        interrupted.set()
+
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield interrupted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number

@@ -1,0 +1,61 @@
+"""`hpo-nni show`: an experiment or a trial as the ledger knows it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from hpo_nni.cli.find import add_directory, find_experiment
+from hpo_nni.cli.progress import describe
+from hpo_nni.cli.summary import summarise, summary, visible
+
+if TYPE_CHECKING:
+    import argparse
+
+    from hpo_nni.ledger import Ledger
+    from hpo_nni.ledger.records import TrialRecord
+
+HELP = "show an experiment: its trials, scores, parameters, and why each ended"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "experiment", nargs="?", metavar="EXPERIMENT", help="its id; by default, the newest one"
+    )
+    parser.add_argument("--json", action="store_true", help="everything, for programs")
+    add_directory(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the experiment."""
+    ledger, experiment = find_experiment(arguments.experiment, arguments.dir)
+    trials = ledger.trials(experiment.id)
+    if arguments.json:
+        facts = summarise(ledger, experiment.id)
+        facts["trials"] = [_trial(ledger, trial) for trial in trials]
+        print(json.dumps(facts, ensure_ascii=False, indent=2))
+        return 0
+    print(f"experiment   {experiment.id} in {ledger.path.parent}")
+    print(summary(ledger, experiment.id))
+    print()
+    for trial in trials:
+        print(describe(trial))
+    return 0
+
+
+def _trial(ledger: Ledger, trial: TrialRecord) -> dict[str, Any]:
+    facts = asdict(trial) | {
+        "state": trial.state.value,
+        "parameters": visible(trial.parameters),
+        "evaluations": [asdict(one) for one in ledger.evaluations(trial.id)],
+        "decisions": [asdict(one) for one in ledger.decisions(trial.id)],
+        "jobs": [asdict(one) for one in ledger.jobs(trial.id)],
+    }
+    for evaluation in facts["evaluations"]:  # JSON has no NaN: say it in words
+        evaluation["values"] = {
+            name: value if value == value and abs(value) != float("inf") else str(value)  # noqa: PLR0124
+            for name, value in evaluation["values"].items()
+        }
+    return facts

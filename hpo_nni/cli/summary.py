@@ -1,0 +1,136 @@
+"""What an experiment came to: the best trial, its gain, what early stopping saved, where things lie."""
+
+from __future__ import annotations
+
+import json
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from hpo_nni.cli.progress import WORDS, best_trial
+from hpo_nni.direction import Direction
+from hpo_nni.ledger.records import TrialState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hpo_nni.ledger import Ledger
+    from hpo_nni.ledger.records import TrialRecord
+
+BASELINE_MARK = "_baseline"
+
+
+def summary(ledger: Ledger, experiment_id: str) -> str:
+    """The end of `hpo-nni run`, and the head of `hpo-nni show`."""
+    facts = summarise(ledger, experiment_id)
+    lines = [f"trials       {facts['counts']}"]
+    best = facts["best"]
+    if best is None:
+        return "\n".join(
+            [*lines, "best trial   none: no trial succeeded", *_why(facts["failures"])]
+        )
+    lines.append(f"best trial   {best['number']} ({best['id']}), score {best['score']:.5g}")
+    if facts["baseline"] is not None:
+        lines.append(
+            f"untuned      score {facts['baseline']:.5g}; the best trial is {facts['gain']:+.5g}"
+            f" ({'better' if facts['is_better'] else 'not better'})"
+        )
+    lines.append("parameters")
+    width = max((len(key) for key in best["parameters"]), default=0)
+    lines += [f"  {key:<{width}}  {_text(value)}" for key, value in best["parameters"].items()]
+    lines.append(f"early stops  {facts['saved']['text']}")
+    lines += [f"best config  {path}" for path in best["configs"]]
+    return "\n".join([*lines, *_why(facts["failures"])])
+
+
+def summarise(ledger: Ledger, experiment_id: str) -> dict[str, Any]:
+    """The same as values, for `--json` and for tests."""
+    record = ledger.experiment(experiment_id)
+    direction = Direction(record.direction) if record else Direction.MAXIMIZE
+    trials = ledger.trials(experiment_id)
+    best = best_trial(trials, direction)
+    baseline = _baseline_score(trials)
+    gain = None if best is None or baseline is None else (best.score or 0.0) - baseline
+    return {
+        "experiment": experiment_id,
+        "direction": direction.value,
+        "counts": _counts(trials),
+        "best": None if best is None else _best(best),
+        "baseline": baseline,
+        "gain": gain,
+        "is_better": gain is not None and gain * direction.sign > 0,
+        "saved": _saved(ledger, trials),
+        "failures": _failures(trials),
+    }
+
+
+def _best(trial: TrialRecord) -> dict[str, Any]:
+    return {
+        "id": trial.id,
+        "number": trial.number,
+        "score": trial.score,
+        "is_baseline": trial.is_baseline,
+        "parameters": visible(trial.parameters),
+        "configs": list(trial.configs),
+        "directory": trial.directory,
+    }
+
+
+def visible(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters without our own marks."""
+    return {key: value for key, value in parameters.items() if key != BASELINE_MARK}
+
+
+def _counts(trials: Sequence[TrialRecord]) -> str:
+    states = [trial.state for trial in trials]
+    return f"{len(states)}: " + ", ".join(
+        f"{states.count(state)} {WORDS[state]}" for state in TrialState if state in states
+    )
+
+
+def _baseline_score(trials: Sequence[TrialRecord]) -> float | None:
+    """The mean score of the untuned config's trials; None if none succeeded."""
+    scores = [
+        trial.score
+        for trial in trials
+        if trial.is_baseline and trial.state is TrialState.SUCCEEDED and trial.score is not None
+    ]
+    return sum(scores) / len(scores) if scores else None
+
+
+def _saved(ledger: Ledger, trials: Sequence[TrialRecord]) -> dict[str, Any]:
+    """The share of evaluations that early stopping spared, against full runs of the same trials."""
+    lengths = {
+        state: [len(ledger.evaluations(trial.id)) for trial in trials if trial.state is state]
+        for state in (TrialState.SUCCEEDED, TrialState.STOPPED)
+    }
+    if not lengths[TrialState.SUCCEEDED]:
+        return {"share": None, "text": "nothing to compare with: no trial ran to its end"}
+    full = median(lengths[TrialState.SUCCEEDED])
+    spared = sum(max(0.0, full - length) for length in lengths[TrialState.STOPPED])
+    total = sum(lengths[TrialState.SUCCEEDED]) + full * len(lengths[TrialState.STOPPED])
+    share = spared / total if total else 0.0
+    text = (
+        f"saved {share:.0%} of all epochs: {spared:.0f} of {total:.0f} were not trained, "
+        f"in {len(lengths[TrialState.STOPPED])} trials"
+    )
+    return {"share": share, "spared": spared, "total": total, "text": text}
+
+
+def _failures(trials: Sequence[TrialRecord]) -> list[str]:
+    """Each reason for a failure once, with the trials that it hit."""
+    reasons: dict[str, list[int]] = {}
+    for trial in trials:
+        if trial.state is TrialState.FAILED:
+            reasons.setdefault(trial.reason, []).append(trial.number)
+    return [
+        f"trial{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))} failed: {reason}"
+        for reason, numbers in reasons.items()
+    ]
+
+
+def _why(failures: Sequence[str]) -> list[str]:
+    return ["", *failures] if failures else []
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
