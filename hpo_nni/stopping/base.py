@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,53 @@ class History:
 
     steps: tuple[int, ...]
     scores: tuple[float, ...]
+
+    @classmethod
+    def of(cls, points: Iterable[tuple[int, float | None]]) -> History:
+        """Order what was reported: any order, repeated steps (the last wins), gaps and non-numbers.
+
+        >>> History.of([(2, 0.5), (1, 0.4), (3, None), (2, 0.6)])
+        History(steps=(1, 2), scores=(0.4, 0.6))
+        """
+        last = {step: score for step, score in points if score is not None and math.isfinite(score)}
+        steps = tuple(sorted(last))
+        return cls(steps, tuple(float(last[step]) for step in steps))
+
+    @cached_property
+    def running_means(self) -> tuple[float, ...]:
+        """The mean of all scores up to each step, as long as `steps`."""
+        return tuple(total / n for n, total in enumerate(accumulate(self.scores), start=1))
+
+    def score_at(self, step: int) -> float | None:
+        """Return the score at a step; see `interpolated`.
+
+        >>> History((10, 20), (0.4, 0.6)).score_at(15)
+        0.5
+        """
+        return interpolated(self.steps, self.scores, step)
+
+    def running_mean_at(self, step: int) -> float | None:
+        """Return the running mean at a step; see `interpolated`."""
+        return interpolated(self.steps, self.running_means, step)
+
+
+def interpolated(steps: Sequence[int], values: Sequence[float], step: int) -> float | None:
+    """Return the value at `step`, on the straight line between the evaluations on its two sides.
+
+    None before the first and after the last evaluation: nothing is known there, and a trial that
+    ended earlier is no measure for one that went further.
+    """
+    after = bisect_left(steps, step)
+    if after == len(steps):
+        return None
+    if steps[after] == step:
+        return values[after]
+    if after == 0:
+        return None
+    before = after - 1
+    share = (step - steps[before]) / (steps[after] - steps[before])
+    # Both sides weighted: exact where they are equal, and without the overflow of a difference.
+    return values[before] * (1 - share) + values[after] * share
 
 
 @dataclass(frozen=True)
