@@ -1,8 +1,8 @@
 """`hpo-nni run`: an experiment in the foreground, from its start to a clean end.
 
 The same files as `nnictl create`. It waits with patience for NNI, shows progress, ends by itself
-and stops NNI. Whatever ends it, no job is left: NNI kills its trials, and what the ledger then still
-calls alive is cancelled here.
+and stops NNI. Whatever ends it, no job is left: NNI kills its trials, and what the ledger then
+still calls alive is cancelled here.
 """
 
 from __future__ import annotations

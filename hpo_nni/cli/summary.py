@@ -1,4 +1,4 @@
-"""What an experiment came to: the best trial, its gain, what early stopping saved, where things lie."""
+"""What an experiment came to: the best trial, its gain, what was saved, where things lie."""
 
 from __future__ import annotations
 
