@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LAUNCHER_VARIABLE = "HPO_NNI_LAUNCHER"  # tells the assessor that paths have been taken care of
+PUBLIC_VARIABLE = "HPO_NNI_PUBLIC"  # tells the hook to leave the address alone
 
-_HOOK = Path(__file__).with_name("loopback.js")
+_HOOK = Path(__file__).with_name("manager_hook.js")
 
 
 @dataclass(frozen=True)
@@ -190,10 +191,11 @@ def _prepare_environment(*, public: bool) -> None:
     os.environ[LAUNCHER_VARIABLE] = "1"
     # `python3` in a trial command is then the interpreter that has this package
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    if not public:
-        escaped = str(_HOOK).replace("\\", "\\\\").replace('"', '\\"')
-        options = [os.environ.get("NODE_OPTIONS", ""), f'--require "{escaped}"']
-        os.environ["NODE_OPTIONS"] = " ".join(filter(None, options))
+    if public:
+        os.environ[PUBLIC_VARIABLE] = "1"
+    escaped = str(_HOOK).replace("\\", "\\\\").replace('"', '\\"')
+    options = [os.environ.get("NODE_OPTIONS", ""), f'--require "{escaped}"']
+    os.environ["NODE_OPTIONS"] = " ".join(filter(None, options))
 
 
 @contextlib.contextmanager
