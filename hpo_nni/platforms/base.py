@@ -38,7 +38,8 @@ class JobSpec:
         command: what the user wrote in `cmd*`, with everything substituted.
         directory: the working directory of commands that run on this machine.
         log_directory: where log files of this job go on this machine.
-        environment: what is added to the environment of the calling process.
+        environment: what is added to the environment of the calling process; no secrets.
+        step: names the log files; the name does where it is empty.
     """
 
     name: str
@@ -46,6 +47,17 @@ class JobSpec:
     directory: Path
     log_directory: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    step: str = ""
+
+    @property
+    def stdout(self) -> Path:
+        """Where the job's standard output goes, as far as it is on this machine."""
+        return self.log_directory / f"{self.step or self.name}.stdout"
+
+    @property
+    def stderr(self) -> Path:
+        """Where the job's standard error goes, as far as it is on this machine."""
+        return self.log_directory / f"{self.step or self.name}.stderr"
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,7 @@ class Job(Protocol):
 
 
 class Platform(abc.ABC):
-    """Somewhere a job can run.
+    """Somewhere a job can run; a platform is made from the experiment's working directory.
 
     1. `plan` is pure: same spec, same plan.
     2. `submit` returns once the platform has accepted the job; what it accepted can be found again
@@ -115,8 +127,14 @@ class Platform(abc.ABC):
 
     @abc.abstractmethod
     def attach(self, job_id: str) -> Job:
-        """Return the job with this id, whether it still runs or not."""
+        """Return the job with this id, whether it still runs or not.
+
+        Raises PlatformError for an id that it has not given.
+        """
 
     @abc.abstractmethod
     def find(self, name: str) -> Job | None:
-        """Return the job that was submitted under this name, or None if there was none."""
+        """Return the job that was submitted under this name, or None if there was none.
+
+        None is a proof once the submitting process is dead: no job of that name will appear.
+        """

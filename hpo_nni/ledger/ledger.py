@@ -1,0 +1,273 @@
+"""The record of truth of one working directory.
+
+Every write is one transaction that is on the disk when the call returns. Secrets must not be in
+what callers hand over: plans, parameters, settings and messages are stored as they come.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from hpo_nni.errors import LedgerError
+from hpo_nni.ledger.database import Database
+from hpo_nni.ledger.questions import Questions
+from hpo_nni.ledger.records import (
+    DecisionRecord,
+    EvaluationRecord,
+    ExperimentRecord,
+    JobRecord,
+    TrialRecord,
+    TrialState,
+)
+from hpo_nni.ledger.rows import Record, encode, from_row, insert, select, to_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+FINAL_JOB_STATES = frozenset({"succeeded", "failed", "cancelled", "lost"})
+
+
+class Ledger(Questions):
+    """What ran in one working directory, with what, what it measured, and how it ended.
+
+    Usable from several threads, and from any number of processes that each open their own. A
+    statement about a trial, experiment or job that is not in the ledger raises LedgerError unless
+    its docstring says otherwise; so does everything that SQLite refuses.
+
+    Args:
+        database: open and migrated.
+        clock: seconds since the epoch, for what the ledger itself dates.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    @classmethod
+    def open(cls, directory: Path, clock: Callable[[], float] = time.time) -> Ledger:
+        """Open the ledger of a working directory; make both where they are missing.
+
+        Raises:
+            LedgerError: the directory is on a network file system or not writable, or the file is
+                damaged or newer than this code.
+        """
+        return cls(Database(directory), clock)
+
+    @property
+    def path(self) -> Path:
+        """The database's file."""
+        return self._database.path
+
+    def close(self) -> None:
+        """Close the file; a second time is silent."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def begin_experiment(self, experiment: ExperimentRecord) -> None:
+        """Note an experiment; for one that is known, add only what was missing or empty.
+
+        So the first that speaks wins: the tuner, which NNI starts before any trial.
+
+        Raises:
+            LedgerError: its id, upper and lower case taken as one, is another experiment's.
+        """
+        with self._database.transaction() as connection:
+            known = _known(connection, ExperimentRecord, experiment.id)
+            if known is None:
+                _insert(connection, experiment, f"experiment {experiment.id}")
+                return
+            changes = {
+                "direction": known.direction or experiment.direction,
+                "project": known.project or experiment.project,
+                "rest_url": known.rest_url or experiment.rest_url,
+                "settings": {**experiment.settings, **known.settings},
+            }
+            _update(connection, "experiments", ("id", known.id), changes)
+
+    def set_rest_url(self, experiment_id: str, url: str) -> None:
+        """Note where NNI's REST interface is now."""
+        with self._database.transaction() as connection:
+            _update(connection, "experiments", ("id", experiment_id), {"rest_url": url})
+
+    def begin_trial(self, trial: TrialRecord) -> None:
+        """Note that a trial runs.
+
+        For one that is known (NNI resumes trials under their ids), it runs again: how it had ended
+        becomes a decision `resume`, and its jobs, evaluations, first beginning and, unless new
+        ones are given, parameters stay.
+
+        Raises:
+            LedgerError: its experiment is unknown, or its id is in use: anywhere in this ledger
+                or, upper and lower case taken as one, in its experiment.
+        """
+        with self._database.transaction() as connection:
+            known = _known(connection, TrialRecord, trial.id)
+            if known is None or known.experiment_id != trial.experiment_id:
+                _insert(connection, trial, f"trial {trial.id} of experiment {trial.experiment_id}")
+                return
+            if known.state.is_final:
+                connection.execute(insert(DecisionRecord), to_row(self._resumption(known)))
+            changes = {
+                "number": trial.number,
+                "directory": trial.directory,
+                "parameters": trial.parameters or known.parameters,
+                "is_baseline": trial.is_baseline or known.is_baseline,
+                "state": TrialState.RUNNING,
+                "reason": "",
+                "ended": None,
+                "score": None,
+            }
+            _update(connection, "trials", ("id", trial.id), changes)
+
+    def set_parameters(
+        self, trial_id: str, parameters: Mapping[str, Any], *, is_baseline: bool = False
+    ) -> None:
+        """Note what a trial really runs with."""
+        changes = {"parameters": parameters, "is_baseline": is_baseline}
+        with self._database.transaction() as connection:
+            _update(connection, "trials", ("id", trial_id), changes)
+
+    def end_trial(
+        self, trial_id: str, state: TrialState, reason: str, score: float | None = None
+    ) -> bool:
+        """Note how a trial ended; the first that says so wins.
+
+        Returns:
+            True if this call ended it; False if it had ended, or never began here (NNI also
+            announces the end of trials that never ran).
+        """
+        if not state.is_final:
+            raise ValueError(f"a trial cannot end as {state.value}")
+        with self._database.transaction() as connection:
+            known = _known(connection, TrialRecord, trial_id)
+            if known is None or known.state.is_final:
+                return False
+            changes = {
+                "state": state,
+                "reason": reason,
+                "score": _finite(score),
+                "ended": self._clock(),
+            }
+            _update(connection, "trials", ("id", trial_id), changes)
+            return True
+
+    def intend_job(self, job: JobRecord) -> None:
+        """Note that a job is about to be submitted.
+
+        Raises:
+            LedgerError: the name exists, or the trial has ended or never began. Nothing may be
+                submitted then.
+        """
+        with self._database.transaction() as connection:
+            trial = _known(connection, TrialRecord, job.trial_id)
+            if trial is not None and trial.state.is_final:
+                raise LedgerError(
+                    f"no job may start for trial {trial.id}, which has ended: "
+                    f"{trial.state.value}, {trial.reason}"
+                )
+            _insert(connection, job, f"job {job.name} of trial {job.trial_id}")
+
+    def accept_job(self, name: str, job_id: str) -> bool:
+        """Note the platform's id of an intended job.
+
+        Returns:
+            False if somebody has ended the job since it was intended: then cancel what the
+            platform accepted.
+        """
+        with self._database.transaction() as connection:
+            known = _known(connection, JobRecord, name)
+            alive = known is not None and known.ended is None
+            changes = {"job_id": job_id} | ({"state": "running"} if alive else {})
+            _update(connection, "jobs", ("name", name), changes)
+            return alive
+
+    def end_job(self, name: str, state: str, message: str = "", log_tail: str = "") -> bool:
+        """Note how a job ended, by a final JobState's value; True for the first that says so."""
+        if state not in FINAL_JOB_STATES:
+            raise ValueError(f"a job cannot end as {state!r}")
+        changes = {"state": state, "message": message, "log_tail": log_tail}
+        with self._database.transaction() as connection:
+            known = _known(connection, JobRecord, name)
+            if known is not None and known.ended is not None:
+                return False
+            _update(connection, "jobs", ("name", name), {**changes, "ended": self._clock()})
+            return True
+
+    def add_evaluations(self, evaluations: Sequence[EvaluationRecord]) -> None:
+        """Note metrics, all or none; scores that are not finite are stored as None.
+
+        A second evaluation of the same trial, source and step replaces the first: it comes from
+        a job that ran again.
+        """
+        rows = [to_row(replace(record, score=_finite(record.score))) for record in evaluations]
+        with self._database.transaction() as connection:
+            connection.executemany(insert(EvaluationRecord, verb="INSERT OR REPLACE"), rows)
+
+    def add_decision(self, decision: DecisionRecord) -> None:
+        """Note what was done to a trial, by whom and why."""
+        with self._database.transaction() as connection:
+            connection.execute(insert(DecisionRecord), to_row(decision))
+
+    def _resumption(self, ended: TrialRecord) -> DecisionRecord:
+        return DecisionRecord(
+            trial_id=ended.id,
+            actor="runner",
+            action="resume",
+            reason=f"it runs again; it had ended as {ended.state.value}: {ended.reason}",
+            time=self._clock(),
+            figures={} if ended.score is None else {"score": ended.score},
+        )
+
+
+def _known(connection: sqlite3.Connection, kind: type[Record], key: str) -> Record | None:
+    column = "name" if kind is JobRecord else "id"
+    row = connection.execute(select(kind, f"WHERE {column} = ?"), [encode(key)]).fetchone()
+    return None if row is None else from_row(kind, row)
+
+
+def _insert(connection: sqlite3.Connection, record: Record, what: str) -> None:
+    try:
+        connection.execute(insert(type(record)), to_row(record))
+    except sqlite3.IntegrityError as error:
+        if "FOREIGN KEY" in str(error):
+            raise LedgerError(f"{what} belongs to something that is not in the ledger") from error
+        raise LedgerError(
+            f"the ledger already holds what {what} would be called",
+            hint="ids and names are used once in a working directory, and upper and lower case "
+            "count as one: choose another name, or start again under a new id",
+        ) from error
+
+
+def _update(
+    connection: sqlite3.Connection, table: str, key: tuple[str, str], changes: Mapping[str, Any]
+) -> None:
+    column, value = key
+    settings = ", ".join(f'"{name}" = ?' for name in changes)
+    cursor = connection.execute(
+        f'UPDATE {table} SET {settings} WHERE "{column}" = ?',  # noqa: S608  # our own names
+        [*map(encode, changes.values()), encode(value)],
+    )
+    if cursor.rowcount == 0:
+        raise LedgerError(f"the ledger has no {value!r} among its {table}")
+
+
+def _finite(score: float | None) -> float | None:
+    return score if score is not None and math.isfinite(score) else None

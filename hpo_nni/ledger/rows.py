@@ -1,0 +1,93 @@
+"""Records as rows and back: a column per field, of the same name.
+
+Mappings are JSON as Python writes it, in which the non-finite numbers are spelled `NaN`,
+`Infinity` and `-Infinity`, without quotes. In columns of numbers NaN does not exist: SQLite reads
+it as NULL.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hpo_nni.ledger.records import (
+    DecisionRecord,
+    EvaluationRecord,
+    ExperimentRecord,
+    JobRecord,
+    TrialRecord,
+    TrialState,
+)
+
+if TYPE_CHECKING:
+    import sqlite3
+
+Record = TypeVar(
+    "Record", ExperimentRecord, TrialRecord, JobRecord, EvaluationRecord, DecisionRecord
+)
+
+TABLES: dict[type, str] = {
+    ExperimentRecord: "experiments",
+    TrialRecord: "trials",
+    JobRecord: "jobs",
+    EvaluationRecord: "evaluations",
+    DecisionRecord: "decisions",
+}
+DECODERS = {
+    "settings": json.loads,
+    "parameters": json.loads,
+    "values": json.loads,
+    "figures": json.loads,
+    "is_baseline": bool,
+}
+
+
+def columns(kind: type) -> str:
+    """The columns of a record's table, ready for SQL.
+
+    >>> columns(DecisionRecord)
+    '"trial_id", "actor", "action", "reason", "time", "figures"'
+    """
+    return ", ".join(f'"{field.name}"' for field in dataclasses.fields(kind))
+
+
+def insert(kind: type, *, verb: str = "INSERT") -> str:
+    """The statement that writes a record; `to_row` gives its parameters."""
+    marks = ", ".join("?" for _ in dataclasses.fields(kind))
+    return f"{verb} INTO {TABLES[kind]} ({columns(kind)}) VALUES ({marks})"  # our own names
+
+
+def select(kind: type, rest: str) -> str:
+    """The statement that reads records; `rest` follows the table's name."""
+    return f"SELECT {columns(kind)} FROM {TABLES[kind]} {rest}"  # noqa: S608  # our own names
+
+
+def to_row(record: Record) -> list[Any]:
+    """The values of a record in the order of `columns`."""
+    return [encode(getattr(record, field.name)) for field in dataclasses.fields(record)]
+
+
+def from_row(kind: type[Record], row: sqlite3.Row) -> Record:
+    """The record that a row of `select` holds."""
+    decoders: dict[str, Any] = {**DECODERS}
+    if kind is TrialRecord:
+        decoders["state"] = TrialState
+    fields = zip(dataclasses.fields(kind), row, strict=True)
+    return kind(**{field.name: decoders.get(field.name, _same)(value) for field, value in fields})
+
+
+def encode(value: Any) -> Any:
+    """One value as SQLite takes it."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, str):  # half a surrogate pair, from a damaged file name, has no UTF-8
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if value is None or isinstance(value, int | float):
+        return value
+    return json.dumps(dict(value))
+
+
+def _same(value: Any) -> Any:
+    return value

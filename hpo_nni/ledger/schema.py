@@ -1,0 +1,95 @@
+"""The tables of the ledger, as the migrations that make them.
+
+`MIGRATIONS[n]` takes a database from `user_version` n to n + 1. A migration that has been released
+is never edited: a change of the schema is a new last row. Columns are named like the fields of the
+records in `records.py`, in their order.
+"""
+
+from __future__ import annotations
+
+Migration = tuple[str, ...]
+
+_FIRST: Migration = (
+    """
+    CREATE TABLE experiments (
+        id TEXT PRIMARY KEY NOT NULL,
+        started REAL NOT NULL,
+        direction TEXT NOT NULL,
+        project TEXT NOT NULL,
+        rest_url TEXT NOT NULL,
+        settings TEXT NOT NULL
+    )
+    """,
+    # Names of jobs, tables and models carry lower-cased ids: two that differ in case only would
+    # write over each other.
+    "CREATE UNIQUE INDEX experiments_by_lower_case ON experiments (lower(id))",
+    """
+    CREATE TABLE trials (
+        id TEXT PRIMARY KEY NOT NULL,
+        experiment_id TEXT NOT NULL REFERENCES experiments (id),
+        number INTEGER NOT NULL,
+        started REAL NOT NULL,
+        parameters TEXT NOT NULL,
+        is_baseline INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        ended REAL,
+        score REAL,
+        directory TEXT NOT NULL
+    )
+    """,
+    "CREATE UNIQUE INDEX trials_by_lower_case ON trials (experiment_id, lower(id))",
+    """
+    CREATE TABLE jobs (
+        name TEXT PRIMARY KEY NOT NULL,
+        trial_id TEXT NOT NULL REFERENCES trials (id),
+        step TEXT NOT NULL,
+        platform TEXT NOT NULL,
+        plan TEXT NOT NULL,
+        intended REAL NOT NULL,
+        host TEXT NOT NULL,
+        boot_id TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        pid_started INTEGER NOT NULL,
+        job_id TEXT,
+        state TEXT NOT NULL,
+        message TEXT NOT NULL,
+        log_tail TEXT NOT NULL,
+        ended REAL
+    )
+    """,
+    "CREATE INDEX jobs_by_trial ON jobs (trial_id)",
+    "CREATE INDEX jobs_alive ON jobs (trial_id) WHERE ended IS NULL",
+    # AUTOINCREMENT: an evaluation that replaces another one gets a number of its own, so that
+    # `scores_since` sees it.
+    """
+    CREATE TABLE evaluations (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        trial_id TEXT NOT NULL REFERENCES trials (id),
+        source TEXT NOT NULL,
+        step INTEGER NOT NULL,
+        "values" TEXT NOT NULL,
+        score REAL,
+        time REAL NOT NULL,
+        UNIQUE (trial_id, source, step)
+    )
+    """,
+    """
+    CREATE INDEX scores_by_trial ON evaluations (trial_id, step, score)
+    WHERE score IS NOT NULL
+    """,
+    """
+    CREATE TABLE decisions (
+        number INTEGER PRIMARY KEY,
+        trial_id TEXT NOT NULL REFERENCES trials (id),
+        actor TEXT NOT NULL,
+        action TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        time REAL NOT NULL,
+        figures TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX decisions_by_trial ON decisions (trial_id)",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
