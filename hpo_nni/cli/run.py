@@ -158,7 +158,7 @@ def _end(experiment: RunningExperiment, ledger: Ledger, interrupted: threading.E
 
 def _cancel_jobs(ledger: Ledger, experiment_id: str) -> None:
     for job in ledger.live_jobs(experiment_id):
-        platform = PLATFORMS.load(job.platform)()
+        platform = PLATFORMS.load(job.platform)(ledger.path.parent)
         try:
             handle = platform.attach(job.job_id) if job.job_id else platform.find(job.name)
             if handle is None:  # intended, and never accepted

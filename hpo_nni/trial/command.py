@@ -1,0 +1,27 @@
+"""What a trial command says about the trial: which settings file it runs."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def settings_file(trial_command: str, code_directory: Path) -> Path | None:
+    """The file that `--config` names in a trial command; None where there is none.
+
+    >>> settings_file("python3 -m hpo_nni.trial --config=./trial.ini", Path("/x"))
+    PosixPath('/x/trial.ini')
+    """
+    try:
+        words = shlex.split(trial_command)
+    except ValueError:
+        return None
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word.startswith("--config="):
+            return code_directory / word.removeprefix("--config=")
+        if word == "--config" and following:
+            return code_directory / following
+    return None

@@ -1,0 +1,224 @@
+"""The trial's process: arguments, logging, signals, and what becomes of an error.
+
+Under NNI it runs one trial. Outside NNI the same command runs one trial for debugging, with
+`--params` or with the config as it is; `--dry-run` says what would happen and touches nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo_nni.direction import Direction
+from hpo_nni.errors import HpoNniError, Problem, SettingsError
+from hpo_nni.ledger.records import ExperimentRecord, TrialRecord, TrialState
+from hpo_nni.nni_api.trial_channel import TrialPoint, open_channel
+from hpo_nni.trial.files import is_baseline, prepare_files, write_files
+from hpo_nni.trial.place import find_place
+from hpo_nni.trial.settings import load_settings
+from hpo_nni.trial.shutdown import Shutdown
+from hpo_nni.trial.substitutions import Substitutions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hpo_nni.ledger import Ledger
+    from hpo_nni.nni_api.trial_channel import TrialChannel
+    from hpo_nni.trial.files import PreparedFile
+    from hpo_nni.trial.place import Place
+    from hpo_nni.trial.runner import Outcome
+    from hpo_nni.trial.settings import TrialSettings
+
+logger = logging.getLogger(__name__)
+
+
+class TerminalChannel:
+    """What stands in for NNI when a trial runs alone: results are printed."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self._point = TrialPoint(parameters, None)
+
+    def receive_point(self) -> TrialPoint:
+        """Give the point from the command line."""
+        return self._point
+
+    def report(self, kind: str, sequence: int, value: Mapping[str, float]) -> None:
+        """Print the result."""
+        name = "final" if kind == "FINAL" else f"result {sequence}"
+        raw = ", ".join(f"{key} {number:.6g}" for key, number in value.items() if key != "default")
+        print(f"{name}: {value['default']:.6g}  ({raw})", flush=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one trial; 0 if it succeeded, 1 if it failed, 2 if its files are wrong."""
+    arguments = _parse(argv)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    place = find_place(os.environ, now=time.time(), pid=os.getpid())
+    try:
+        channel = _channel(place, arguments.params)
+        if arguments.dry_run:
+            return _dry_run(arguments.config, place, channel.receive_point().parameters)
+        return _run(arguments.config, place, channel)
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except HpoNniError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m hpo_nni.trial", description="Run one trial of an experiment."
+    )
+    parser.add_argument("--config", type=Path, required=True, help="the trial's settings, an ini")
+    parser.add_argument(
+        "--params", type=Path, metavar="FILE", help="outside NNI: a point as JSON, {key: value}"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the edits and the jobs; touch nothing"
+    )
+    return parser.parse_args(argv)
+
+
+def _channel(place: Place, params: Path | None) -> TrialChannel:
+    if place.nni is not None:
+        return open_channel(place.nni)
+    return TerminalChannel({} if params is None else _read_point(params))
+
+
+def _read_point(file: Path) -> dict[str, Any]:
+    try:
+        point = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError([Problem(str(file), f"cannot be read: {error.strerror}")]) from error
+    except ValueError as error:
+        raise SettingsError([Problem(str(file), f"is not JSON: {error}")]) from error
+    if not isinstance(point, dict):
+        raise SettingsError([Problem(str(file), "should be a JSON object, {key: value}")])
+    return point
+
+
+def _load(config: Path, place: Place, point: Mapping[str, Any]) -> TrialSettings:
+    shown = {key: value for key, value in point.items() if not key.startswith("_")}
+    return load_settings(
+        config.resolve(),
+        Substitutions(
+            experiment_id=place.experiment_id,
+            trial_id=place.trial_id,
+            output_directory=place.output_directory,
+            point=shown,
+        ),
+    )
+
+
+def _dry_run(config: Path, place: Place, point: Mapping[str, Any]) -> int:
+    """Print the edited configs as diffs, and the plan."""
+    from hpo_nni.platforms import PLATFORMS  # noqa: PLC0415  (a trial loads it in its runner)
+    from hpo_nni.platforms.base import JobSpec  # noqa: PLC0415
+
+    settings = _load(config, place, point)
+    for file in prepare_files(settings, point):
+        print(f"# {file.source} -> {file.target}")
+        print(file.diff() or "# no edits", end="\n\n")
+    platform = PLATFORMS.load(settings.platform)(place.working_directory)
+    for step in settings.steps:
+        spec = JobSpec(
+            name=step.key,
+            step=step.key,
+            command=step.command,
+            directory=settings.path.parent,
+            log_directory=place.output_directory,
+        )
+        print(f"# {step.key}, on {settings.platform}\n{platform.plan(spec).text}\n")
+    return 0
+
+
+def _run(config: Path, place: Place, channel: TrialChannel) -> int:
+    from hpo_nni.ledger import Ledger  # noqa: PLC0415  (a dry run needs none)
+
+    shutdown = Shutdown(watch_parent=place.nni is not None)
+    shutdown.install()
+    point = channel.receive_point().parameters
+    place.output_directory.mkdir(parents=True, exist_ok=True)
+    with Ledger.open(place.working_directory) as ledger:
+        trial = _Trial(config, place, point, ledger)
+        outcome = trial.run(channel, shutdown)
+    if outcome.state is TrialState.SUCCEEDED:
+        return 0
+    print(f"{outcome.state.value}: {outcome.reason}", file=sys.stderr, flush=True)
+    if outcome.state is not TrialState.FAILED and shutdown.requested:
+        shutdown.resign()
+    return 1
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One trial and its entry in the ledger: however it ends, the ledger has it with a reason."""
+
+    config: Path
+    place: Place
+    point: Mapping[str, Any]
+    ledger: Ledger
+
+    def run(self, channel: TrialChannel, shutdown: Shutdown) -> Outcome:
+        from hpo_nni.trial.runner import TrialRunner  # noqa: PLC0415  (a dry run needs none)
+
+        settings = self._load_and_begin()
+        try:
+            self._write_configs(prepare_files(settings, self.point))
+            return TrialRunner(self.place, settings, self.ledger, channel, shutdown).run()
+        except HpoNniError as error:
+            self._fail(str(error))
+            raise
+        except Exception as error:
+            self._fail(f"a fault of hpo_nni: {error!r}")
+            raise
+
+    def _load_and_begin(self) -> TrialSettings:
+        """Read the settings; the trial is in the ledger even if they are wrong."""
+        try:
+            settings = _load(self.config, self.place, self.point)
+        except HpoNniError as error:
+            self._begin(Direction.MAXIMIZE)
+            self._fail(str(error))
+            raise
+        self._begin(settings.metrics.direction)
+        return settings
+
+    def _begin(self, direction: Direction) -> None:
+        place = self.place
+        if self.ledger.experiment(place.experiment_id) is None:  # no tuner or assessor of ours has
+            self.ledger.begin_experiment(
+                ExperimentRecord(place.experiment_id, time.time(), direction.value)
+            )
+        self.ledger.begin_trial(
+            TrialRecord(
+                id=place.trial_id,
+                experiment_id=place.experiment_id,
+                number=place.number,
+                started=time.time(),
+                parameters=self.point,
+                is_baseline=is_baseline(self.point) or not self.point,
+                directory=str(place.output_directory),
+            )
+        )
+
+    def _write_configs(self, prepared: Sequence[PreparedFile]) -> None:
+        for file in prepared:
+            for touched in file.touched:
+                logger.info("trial %s: %s", self.place.trial_id, touched)
+        write_files(prepared)
+        self.ledger.set_configs(self.place.trial_id, [file.target for file in prepared])
+
+    def _fail(self, reason: str) -> None:
+        self.ledger.end_trial(self.place.trial_id, TrialState.FAILED, reason)

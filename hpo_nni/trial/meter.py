@@ -1,0 +1,204 @@
+"""From what a job writes to what NNI and the ledger hear: points, evaluations, one score.
+
+The ledger gets every evaluation. NNI gets as many as the rate limit lets through: from a single
+source its evaluations, from several (folds, days) one intermediate result per completed source.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hpo_nni.direction import Direction
+from hpo_nni.ledger.records import EvaluationRecord
+from hpo_nni.metrics import (
+    Evaluator,
+    RateLimit,
+    Scoring,
+    condense,
+    final_evaluation,
+    open_source,
+    report_values,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from hpo_nni.ledger import Ledger
+    from hpo_nni.metrics import Evaluation
+    from hpo_nni.metrics.base import MetricSource
+    from hpo_nni.trial.place import Place
+    from hpo_nni.trial.settings import TrialSettings
+
+logger = logging.getLogger(__name__)
+
+JUDGED = ""  # the name, in the ledger, of the series that is reported and judged
+
+
+class _Followed:
+    """One metric source and what came of it."""
+
+    def __init__(self, name: str, source: MetricSource, scoring: Scoring) -> None:
+        self.name = name
+        self.source = source
+        self.evaluator = Evaluator(name, scoring)
+        self.evaluations: list[Evaluation] = []
+        self.is_reported = False
+
+
+class Meter:
+    """Follows the metric sources of one trial.
+
+    Args:
+        place: ids and directories.
+        settings: the trial's settings.
+        ledger: where every evaluation goes.
+        report: takes (sequence, values) for NNI.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        settings: TrialSettings,
+        ledger: Ledger,
+        report: Callable[[int, Mapping[str, float]], None],
+    ) -> None:
+        self._place = place
+        self._settings = settings.metrics
+        self._ledger = ledger
+        self._report = report
+        self._reports = 0
+        self._limit: RateLimit[Evaluation] = RateLimit(self._settings.report_interval)
+        experiment = ledger.experiment(place.experiment_id)
+        # tuner, assessor and ini each state a direction; what the experiment began with holds
+        self.direction = Direction(experiment.direction) if experiment else self._settings.direction
+        scoring = Scoring(
+            weights=self._settings.weights,
+            nonfinite=self._settings.nonfinite_policy,
+            missing=self._settings.missing_policy,
+            worst=self._worst,
+        )
+        options = {"step_key": self._settings.step_key, "step_regex": self._settings.step_regex}
+        self._followed = [
+            _Followed(
+                name,
+                open_source(
+                    self._settings.kind,
+                    self._paths(text, settings.path.parent),
+                    list(self._settings.weights),
+                    options,
+                ),
+                scoring,
+            )
+            for name, text in self._settings.sources
+        ]
+
+    def poll(self) -> None:
+        """Read what is new; raises MetricError if a policy says that the trial must fail."""
+        for followed in self._followed:
+            if not followed.is_reported:
+                self._take(followed, followed.evaluator.add(followed.source.poll()))
+        self._forward(self._limit.due(time.monotonic()))
+
+    def complete(self, step: str) -> None:
+        """Note that a step of the trial has ended: the sources that it wrote are complete.
+
+        With a single source nothing is concluded before the last step, in `final`.
+        """
+        logger.info("trial %s: %s has ended", self._place.trial_id, step)
+        if len(self._followed) == 1:
+            return
+        for number, followed in enumerate(self._followed, start=1):
+            if followed.evaluations and not followed.is_reported:
+                self._close(followed)
+                self._add_completed(number, followed)
+
+    def final(self) -> Evaluation:
+        """Read what is left and return the evaluation that the trial ends with.
+
+        Raises:
+            MetricError: a source has no score, or a policy says that the trial must fail.
+        """
+        for number, followed in enumerate(self._followed, start=1):
+            if not followed.is_reported:
+                self._close(followed)
+                if len(self._followed) > 1:
+                    self._add_completed(number, followed)
+        final = final_evaluation(
+            {followed.name: followed.evaluations for followed in self._followed},
+            mode=self._settings.final_mode,
+            source_mode=self._settings.source_list_final_mode,
+            direction=self.direction,
+        )
+        self._forward(self._limit.flush())
+        return final
+
+    def _close(self, followed: _Followed) -> None:
+        followed.is_reported = True
+        self._take(followed, followed.evaluator.add(followed.source.finish()))
+        self._take(followed, followed.evaluator.close(followed.source))
+        if followed.source.damaged:
+            logger.warning("%s: %s", followed.name, followed.source.account())
+
+    def _take(self, followed: _Followed, evaluations: Sequence[Evaluation]) -> None:
+        """Write evaluations down, then report them, then let a policy end the trial."""
+        followed.evaluations += evaluations
+        if len(self._followed) == 1:
+            self._record(JUDGED, evaluations)
+            for evaluation in evaluations:
+                if evaluation.score is not None:
+                    self._forward(self._limit.offer(evaluation, time.monotonic()))
+        else:
+            self._record(followed.name, evaluations)
+        if followed.evaluator.failure is not None:
+            raise followed.evaluator.failure
+
+    def _add_completed(self, number: int, followed: _Followed) -> None:
+        """Report a source that is complete, as the k-th step of the trial."""
+        condensed = condense(followed.evaluations, self._settings.final_mode, self.direction)
+        if condensed is not None:
+            completed = replace(condensed, step=number)
+            self._record(JUDGED, [completed])
+            self._forward(completed)
+
+    def _record(self, source: str, evaluations: Sequence[Evaluation]) -> None:
+        if evaluations:
+            now = time.time()
+            self._ledger.add_evaluations(
+                [
+                    EvaluationRecord(
+                        trial_id=self._place.trial_id,
+                        source=source,
+                        step=evaluation.step,
+                        values=evaluation.values,
+                        score=evaluation.score,
+                        time=evaluation.time or now,
+                    )
+                    for evaluation in evaluations
+                ]
+            )
+
+    def _forward(self, evaluation: Evaluation | None) -> None:
+        if evaluation is not None:
+            self._report(self._reports, report_values(evaluation))
+            self._reports += 1
+
+    def _worst(self) -> float | None:
+        """The worst finite score of the experiment so far."""
+        scores = [
+            score
+            for series in self._ledger.scores(self._place.experiment_id).values()
+            for _, score in series
+        ]
+        return min(scores, key=lambda score: self.direction.sign * score, default=None)
+
+    def _paths(self, text: str, base: Path) -> list[Path]:
+        """Files or folders of a source; the name of a step stands for what its job printed."""
+        if self._settings.kind == "stdout":
+            step = text.partition(",")[0].strip()
+            folder = self._place.output_directory
+            return [folder / f"{step}.stdout", folder / f"{step}.stderr"]
+        return [base / text]
