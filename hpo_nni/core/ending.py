@@ -1,0 +1,124 @@
+"""What the dispatcher does about a trial that ended without success: its jobs and its entry.
+
+The runner does the same from its signal handler, and the reaper after the runner's death; whoever
+comes first wins, the others find nothing to do. Nothing here raises: it is called from NNI's
+callbacks, where an exception ends the whole experiment.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from hpo_nni.core.dispatcher import this_dispatcher
+from hpo_nni.errors import NniError
+from hpo_nni.ledger.records import TrialState
+from hpo_nni.nni_api.rest import RestClient
+from hpo_nni.platforms import PLATFORMS
+
+if TYPE_CHECKING:
+    from hpo_nni.core.dispatcher import Dispatcher
+    from hpo_nni.ledger.records import JobRecord
+    from hpo_nni.platforms.base import Job
+
+logger = logging.getLogger(__name__)
+
+END_SECONDS = 20.0  # how long a cancelled job may take before it is left to the reaper
+POLL_SECONDS = 0.2
+
+# NNI's last word on a trial that it did not count as succeeded.
+_ENDINGS = {
+    "USER_CANCELED": (TrialState.CANCELLED, "cancelled by a user, through NNI"),
+    "SYS_CANCELED": (TrialState.CANCELLED, "cancelled by NNI"),
+    "EARLY_STOPPED": (TrialState.CANCELLED, "it reached maxTrialDuration"),
+    "FAILED": (TrialState.FAILED, "its process ended without a word"),
+}
+
+
+def kill_instance(trial_job_id: str) -> None:
+    """Cancel whatever jobs the trial still has, wherever they run; idempotent, never raises.
+
+    Returns once this is under way: the cancelling itself is done in a thread, which the process
+    waits for at its end, so that NNI's other trials do not wait.
+    """
+    dispatcher = this_dispatcher()
+    if dispatcher is None:
+        logger.warning("trial %s: no NNI experiment here, so no job to cancel", trial_job_id)
+        return
+    threading.Thread(
+        target=_cancel_jobs, args=(dispatcher, trial_job_id), name=f"kill-{trial_job_id}"
+    ).start()
+
+
+def remove_filepath(trial_id: str) -> None:
+    """Close the trial's entry in the ledger; idempotent, never raises.
+
+    The name is that of old documents, when the entry was a file of its own. A trial that a
+    stopping rule stopped is closed as stopped; for others NNI is asked how they ended.
+    """
+    dispatcher = this_dispatcher()
+    if dispatcher is None:
+        return
+    try:
+        _close_trial(dispatcher, trial_id)
+    except Exception:
+        logger.exception("trial %s: its ledger entry stays open", trial_id)
+
+
+def _close_trial(dispatcher: Dispatcher, trial_id: str) -> None:
+    ledger = dispatcher.ledger
+    trial = ledger.trial(trial_id)
+    if trial is None or trial.state.is_final:
+        return
+    stops = [d for d in ledger.decisions(trial_id) if d.action == "stop"]
+    if stops:
+        ledger.end_trial(trial_id, TrialState.STOPPED, stops[-1].reason)
+        return
+    ending = _ending_in_nni(dispatcher, trial_id)
+    if ending is not None:
+        ledger.end_trial(trial_id, *ending)
+
+
+def _ending_in_nni(dispatcher: Dispatcher, trial_id: str) -> tuple[TrialState, str] | None:
+    """Return how NNI says that a trial ended; None if it does not say that it did."""
+    try:
+        status = RestClient(dispatcher.rest_url, timeout=5).trial(trial_id).status
+    except NniError:
+        return None  # it is closing; the runner or the reaper will say
+    return _ENDINGS.get(status)
+
+
+def _cancel_jobs(dispatcher: Dispatcher, trial_id: str) -> None:
+    try:
+        jobs = dispatcher.ledger.live_jobs(trial_id=trial_id)
+    except Exception:
+        logger.exception("trial %s: the ledger does not say which jobs it has", trial_id)
+        return
+    for job in jobs:
+        try:
+            _cancel(dispatcher, job)
+        except Exception:
+            logger.exception(
+                "trial %s: job %s of %s could not be cancelled; the reaper will try again",
+                trial_id,
+                job.job_id or job.name,
+                job.platform,
+            )
+
+
+def _cancel(dispatcher: Dispatcher, record: JobRecord) -> None:
+    platform = PLATFORMS.load(record.platform)(dispatcher.environment.working_directory)
+    job: Job | None
+    job = platform.attach(record.job_id) if record.job_id else platform.find(record.name)
+    if job is None:
+        return  # the intent was written down, but the platform never heard of it
+    job.cancel()
+    logger.info("trial %s: job %s cancelled", record.trial_id, job.id)
+    deadline = time.monotonic() + END_SECONDS
+    while not (status := job.status()).state.is_final:
+        if time.monotonic() > deadline:
+            return
+        time.sleep(POLL_SECONDS)
+    dispatcher.ledger.end_job(record.name, status.state.value, status.message, job.log_tail())

@@ -1,0 +1,234 @@
+"""From NNI's tuner calls to ask and tell, with all that NNI gets wrong put right on the way."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+from typing import TYPE_CHECKING, Any
+
+from hpo_nni.core.assessor import metric_of
+from hpo_nni.core.dispatcher import this_dispatcher
+from hpo_nni.errors import SettingsError
+from hpo_nni.ledger.records import TrialState
+from hpo_nni.nni_api.algorithms import NoMoreTrialError, Tuner
+from hpo_nni.optimizers.base import Observation, Outcome
+from hpo_nni.space import parse_space
+from hpo_nni.trial.files import BASELINE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from hpo_nni.direction import Direction
+    from hpo_nni.ledger.records import TrialRecord
+    from hpo_nni.optimizers.base import Optimizer
+    from hpo_nni.space import SearchSpace
+
+logger = logging.getLogger(__name__)
+
+_OUTCOMES = {
+    TrialState.SUCCEEDED: Outcome.COMPLETE,
+    TrialState.STOPPED: Outcome.STOPPED,
+    TrialState.FAILED: Outcome.FAILED,
+    TrialState.CANCELLED: Outcome.CANCELLED,
+}
+
+
+class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
+    """An NNI tuner that asks an optimizer.
+
+    Results come from NNI and from the ledger, whichever knows first, and each trial counts once.
+    From NNI: final metrics and imported data. From the ledger, before each proposal: what NNI never
+    tells a tuner, which is early-stopped, failed and cancelled trials, and those that people added
+    on the web page.
+
+    No method raises, save NoMoreTrialError for a space without further points: an exception would
+    end the experiment. What goes wrong is logged, and a random point is proposed.
+
+    Args:
+        optimizer: makes the optimizer for a space and a direction, at the first proposal and again
+            when the search space changes; the history that still fits is told anew.
+        direction: what `optimize_mode` says.
+        baseline_trials: how many trials run the untuned config before the optimizer is asked.
+        seed: for the random points.
+    """
+
+    _accept_customized = True  # NNI hides the results of people's own trials from others
+
+    def __init__(
+        self,
+        optimizer: Callable[[SearchSpace, Direction], Optimizer],
+        direction: Direction,
+        *,
+        baseline_trials: int = 0,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        self._dispatcher = this_dispatcher()
+        if self._dispatcher is not None:
+            if self._dispatcher.config.get("searchSpace") is not None:
+                parse_space(self._dispatcher.config["searchSpace"])  # a fault must be seen now
+            direction = self._dispatcher.begin(direction)
+        self._make = optimizer
+        self._direction = direction
+        self._baseline_trials = baseline_trials
+        self._rng = random.Random(seed)  # noqa: S311 - no secrets here
+        self._lock = threading.RLock()
+        self._space: SearchSpace | None = None
+        self._optimizer: Optimizer | None = None
+        self._proposed: dict[int, dict[str, Any]] = {}
+        self._history: list[Observation] = []
+        self._told = 0
+        self._results: set[object] = set()  # ids of parameters and trials whose end is known
+
+    # What NNI calls
+
+    def update_search_space(self, search_space: Any) -> None:
+        """Take the search space; later ones replace it, and a faulty one changes nothing."""
+        with self._lock:
+            try:
+                self._space = parse_space(search_space)
+            except SettingsError:
+                logger.exception("the search space has faults; the one before stays")
+                return
+            self._optimizer, self._told = None, 0
+
+    def generate_parameters(self, parameter_id: int, **_: Any) -> dict[str, Any]:
+        """Return the next point; raises NoMoreTrialError when there is none."""
+        with self._lock:
+            if self._space is None:
+                raise NoMoreTrialError("there is no valid search space")
+            point = self._next(self._space)
+            if point is None:
+                raise NoMoreTrialError("the search space has no further points")
+            self._proposed[parameter_id] = point
+            return dict(point)
+
+    def receive_trial_result(
+        self, parameter_id: int, parameters: Any, value: Any, **details: Any
+    ) -> None:
+        """Take a final metric, in any order, of whatever shape."""
+        with self._lock:
+            point = self._proposed.get(parameter_id, parameters)
+            score = metric_of(value)
+            outcome = Outcome.FAILED if score is None else Outcome.COMPLETE
+            self._learn(point, outcome, score, ids=(parameter_id, details.get("trial_job_id")))
+
+    def trial_end(self, parameter_id: int, success: bool, **_: Any) -> None:  # noqa: FBT001 - NNI's signature
+        """Note that a trial ended.
+
+        The ledger knows better: which trial, why, and with what score. NNI says none of that, so
+        its word counts only where the ledger knows no trials (a user's own trial command).
+        """
+        with self._lock:
+            if success or self._knows_trials():
+                return
+            point = self._proposed.get(parameter_id)
+            if point is not None and parameter_id not in self._results:
+                # Failed, stopped or cancelled: a result that comes later still counts.
+                self._history.append(Observation(_without_mark(point), Outcome.CANCELLED))
+
+    def import_data(self, data: Any) -> None:
+        """Take results from a file, or, after `nnictl resume`, those of this experiment."""
+        with self._lock:
+            for entry in data if isinstance(data, list) else []:
+                if not isinstance(entry, dict):
+                    continue
+                score = metric_of(entry.get("value"))
+                if score is not None:
+                    trial_id = entry.get("trialJobId")
+                    self._learn(entry.get("parameter"), Outcome.COMPLETE, score, ids=(trial_id,))
+
+    # From history to proposal
+
+    def _next(self, space: SearchSpace) -> dict[str, Any] | None:
+        try:
+            if self._baseline_trials > self._baselines_begun():
+                return self._baseline(space)
+            self._read_ledger()
+            if self._optimizer is None:
+                self._optimizer = self._make(space, self._direction)
+            news, self._told = self._history[self._told :], len(self._history)
+            self._optimizer.tell([one for one in news if space.contains(one.point)])
+            return self._optimizer.ask()
+        except Exception:
+            logger.exception("no proposal: a random point is tried instead")
+            return space.sample(self._rng)
+
+    def _baseline(self, space: SearchSpace) -> dict[str, Any]:
+        # It brings Jinja and the config formats, which the dispatcher must not wait for.
+        from hpo_nni.core.baseline import baseline_point  # noqa: PLC0415
+
+        return baseline_point(self._dispatcher.config if self._dispatcher else {}, space)
+
+    def _baselines_begun(self) -> int:
+        """Count untuned trials: those proposed here, or, after a resume, those in the ledger."""
+        proposed = sum(BASELINE in point for point in self._proposed.values())
+        return max(proposed, sum(trial.is_baseline for trial in self._trials()))
+
+    def _read_ledger(self) -> None:
+        ended = [trial for trial in self._trials() if trial.id not in self._results]
+        ended = [trial for trial in ended if trial.state.is_final]
+        for trial in ended:
+            score, step = trial.score, 0
+            if trial.state is TrialState.STOPPED:
+                step, score = self._last_score(trial.id)
+            outcome = _OUTCOMES[trial.state]
+            if outcome is Outcome.COMPLETE and score is None:
+                outcome = Outcome.FAILED
+            self._learn(trial.parameters, outcome, score, ids=(trial.id,), step=step)
+
+    def _last_score(self, trial_id: str) -> tuple[int, float | None]:
+        assert self._dispatcher is not None
+        measured = [
+            (one.step, one.score)
+            for one in self._dispatcher.ledger.evaluations(trial_id)
+            if one.score is not None
+        ]
+        return measured[-1] if measured else (0, None)
+
+    def _learn(
+        self,
+        point: Any,
+        outcome: Outcome,
+        score: float | None,
+        *,
+        ids: Sequence[object],
+        step: int = 0,
+    ) -> None:
+        """Add one trial to the history, once: NNI repeats itself, and the ledger says it too."""
+        known = [one for one in ids if one is not None]
+        if any(one in self._results for one in known):
+            return
+        self._results.update(known)
+        point = _as_point(point)
+        if point is None:
+            logger.warning("a result is not used, for its parameters are no point: %r", point)
+            return
+        self._history.append(Observation(_without_mark(point), outcome, score, step))
+
+    def _trials(self) -> list[TrialRecord]:
+        if self._dispatcher is None:
+            return []
+        return self._dispatcher.ledger.trials(self._dispatcher.experiment_id)
+
+    def _knows_trials(self) -> bool:
+        try:
+            return bool(self._trials())
+        except Exception:
+            logger.exception("the ledger cannot be read")
+            return False
+
+
+def _without_mark(point: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in point.items() if key != BASELINE}
+
+
+def _as_point(parameters: Any) -> dict[str, Any] | None:
+    if isinstance(parameters, str):
+        try:
+            parameters = json.loads(parameters)
+        except ValueError:
+            return None
+    return parameters if isinstance(parameters, dict) else None

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import time
+
+import pytest
+
+from hpo_nni.core.ending import kill_instance, remove_filepath
+from hpo_nni.core.pai_assessor import PAIAssessor
+from hpo_nni.ledger.records import DecisionRecord, JobRecord, TrialState
+from hpo_nni.platforms.base import JobSpec, JobState
+from hpo_nni.platforms.local import LocalPlatform
+
+pytestmark = pytest.mark.nni
+
+
+@pytest.fixture
+def trial(experiment):
+    """A trial of a begun experiment, by its id."""
+    PAIAssessor()
+    experiment.begin_trial("T1")
+    return "T1"
+
+
+def start_job(experiment, trial_id, *, accepted=True, command="sleep 60"):
+    platform = LocalPlatform(experiment.directory)
+    spec = JobSpec(
+        name=f"{trial_id}-cmd1",
+        step="cmd1",
+        command=command,
+        directory=experiment.directory,
+        log_directory=experiment.directory / "logs",
+    )
+    experiment.ledger.intend_job(
+        JobRecord(
+            name=spec.name,
+            trial_id=trial_id,
+            step="cmd1",
+            platform="local",
+            plan="",
+            intended=1.0,
+            host="h",
+            boot_id="b",
+            pid=1,
+            pid_started=1,
+        )
+    )
+    job = platform.submit(platform.plan(spec))
+    if accepted:
+        experiment.ledger.accept_job(spec.name, job.id)
+    return job
+
+
+def until(condition, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def nni_says(experiment):
+    """A loopback server that answers as NNI's REST interface does about one trial."""
+    servers = []
+
+    def start(status):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = {"trialJobId": self.path.rpartition("/")[2], "status": status}
+                data = json.dumps(body).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return server.server_address[1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "only intended"])
+def test_a_killed_trials_job_ends_and_the_ledger_says_so(experiment, trial, accepted):
+    job = start_job(experiment, trial, accepted=accepted)
+
+    begin = time.monotonic()
+    PAIAssessor().trial_end(trial, success=False)
+    assert time.monotonic() - begin < 2.0  # NNI waits for this call
+
+    until(lambda: not experiment.ledger.live_jobs(trial_id=trial))
+    assert job.status().state is JobState.CANCELLED
+    assert experiment.ledger.jobs(trial)[0].state == "cancelled"
+
+
+def test_a_second_end_is_silent(experiment, trial, caplog):
+    job = start_job(experiment, trial)
+    assessor = PAIAssessor()
+    for _ in range(3):
+        assessor.trial_end(trial, success=False)
+
+    until(lambda: not experiment.ledger.live_jobs(trial_id=trial))
+    until(lambda: not any(t.name.startswith("kill-") for t in threading.enumerate()))
+    assessor.trial_end(trial, success=False)
+    until(lambda: not any(t.name.startswith("kill-") for t in threading.enumerate()))
+    assert job.status().state is JobState.CANCELLED
+    assert "could not be cancelled" not in caplog.text
+
+
+def test_a_successful_end_touches_nothing(experiment, trial):
+    job = start_job(experiment, trial)
+
+    PAIAssessor().trial_end(trial, success=True)
+
+    assert job.status().state is JobState.RUNNING
+    assert experiment.ledger.trial(trial).state is TrialState.RUNNING
+    kill_instance(trial_job_id=trial)
+    until(lambda: job.status().state.is_final)
+
+
+def test_a_stopped_trial_is_closed_as_stopped_with_the_verdicts_reason(experiment, trial):
+    reason = "best score so far 0.1 is worse than 0.8"
+    experiment.ledger.add_decision(DecisionRecord(trial, "assessor", "stop", reason, 1.0))
+
+    remove_filepath(trial_id=trial)
+
+    assert experiment.ledger.trial(trial).state is TrialState.STOPPED
+    assert experiment.ledger.trial(trial).reason == reason
+
+
+@pytest.mark.parametrize(
+    "status, state",
+    [
+        ("USER_CANCELED", TrialState.CANCELLED),
+        ("SYS_CANCELED", TrialState.CANCELLED),
+        ("EARLY_STOPPED", TrialState.CANCELLED),  # not by us: maxTrialDuration
+        ("FAILED", TrialState.FAILED),
+        ("RUNNING", TrialState.RUNNING),
+        ("SUCCEEDED", TrialState.RUNNING),  # the runner has the last word, and the score
+    ],
+)
+def test_other_trials_end_as_nni_says(experiment, monkeypatch, nni_says, status, state):
+    monkeypatch.setenv("NNI_TUNER_COMMAND_CHANNEL", f"ws://127.0.0.1:{nni_says(status)}/tuner")
+    PAIAssessor()
+    experiment.begin_trial("T1")
+
+    remove_filepath(trial_id="T1")
+
+    assert experiment.ledger.trial("T1").state is state
+
+
+def test_a_trial_that_has_ended_stays_as_it_ended(experiment, trial):
+    experiment.end_trial(trial, TrialState.FAILED)
+
+    remove_filepath(trial_id=trial)
+
+    assert experiment.ledger.trial(trial).state is TrialState.FAILED
+
+
+def test_an_unanswering_nni_leaves_the_entry_to_the_runner(experiment, trial):
+    remove_filepath(trial_id=trial)
+
+    assert experiment.ledger.trial(trial).state is TrialState.RUNNING
+
+
+@pytest.mark.parametrize("call", [kill_instance, remove_filepath])
+@pytest.mark.parametrize("trial_id", ["unknown", "", None, 7])
+def test_unknown_trials_and_odd_ids_are_silent(experiment, trial, call, trial_id):
+    call(trial_id)
+
+
+@pytest.mark.parametrize("call", [kill_instance, remove_filepath])
+def test_outside_nni_there_is_nothing_to_end(monkeypatch, call):
+    monkeypatch.delenv("NNI_LOG_DIRECTORY", raising=False)
+
+    call("T1")
