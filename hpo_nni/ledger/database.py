@@ -11,7 +11,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpo_nni.errors import LedgerError
 from hpo_nni.ledger.filesystem import filesystem_type, is_network
@@ -70,13 +70,12 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def read(self, statement: str, parameters: Sequence[object] = ()) -> list[sqlite3.Row]:
+    def read(self, statement: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """All rows of one statement, which sees one state of the database."""
         with self._lock, self._letters():
             return self._connection.execute(statement, parameters).fetchall()
 
     def _prepare(self, migrations: Sequence[Migration]) -> None:
-        self._connection.row_factory = sqlite3.Row
         _until_free(self._connection, "PRAGMA journal_mode = WAL")
         # FULL: an intent is on the disk before a platform hears of it (docs/adr/0002-ledger.md).
         self._connection.execute("PRAGMA synchronous = FULL")

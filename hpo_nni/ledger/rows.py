@@ -1,8 +1,8 @@
 """Records as rows and back: a column per field, of the same name.
 
 Mappings are JSON as Python writes it, in which the non-finite numbers are spelled `NaN`,
-`Infinity` and `-Infinity`, without quotes. In columns of numbers NaN does not exist: SQLite reads
-it as NULL.
+`Infinity` and `-Infinity`, without quotes. In columns of numbers there is no NaN, which SQLite
+takes for NULL, and one zero only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hpo_nni.ledger.records import (
 )
 
 if TYPE_CHECKING:
-    import sqlite3
+    from collections.abc import Sequence
 
 Record = TypeVar(
     "Record", ExperimentRecord, TrialRecord, JobRecord, EvaluationRecord, DecisionRecord
@@ -69,7 +69,7 @@ def to_row(record: Record) -> list[Any]:
     return [encode(getattr(record, field.name)) for field in dataclasses.fields(record)]
 
 
-def from_row(kind: type[Record], row: sqlite3.Row) -> Record:
+def from_row(kind: type[Record], row: Sequence[Any]) -> Record:
     """The record that a row of `select` holds."""
     decoders: dict[str, Any] = {**DECODERS}
     if kind is TrialRecord:

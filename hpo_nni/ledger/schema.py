@@ -75,7 +75,7 @@ _FIRST: Migration = (
     )
     """,
     """
-    CREATE INDEX scores_by_trial ON evaluations (trial_id, step, score)
+    CREATE INDEX scores_by_trial ON evaluations (trial_id, step, number, score)
     WHERE score IS NOT NULL
     """,
     """

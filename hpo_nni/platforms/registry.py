@@ -16,12 +16,11 @@ class PlatformRegistry(Registry):
             RegistryError: nothing has that name, or it is a platform that is not there yet.
             MissingExtraError: it needs a dependency that is not installed.
         """
-        known = {each.lower() for each in self.names()}
-        if name.lower() in NOT_YET - known:
+        if name.lower() in NOT_YET and name.lower() not in (known := self.names()):
             raise RegistryError(
                 f"the platform {name!r} is not there yet",
-                hint=f"there are: {', '.join(sorted(known))}; others can be added through entry "
-                f"points of the group {self.group!r}",
+                hint=f"there are: {', '.join(known)}; others can be added through entry points "
+                f"of the group {self.group!r}",
             )
         found: type = super().load(name)
         return found

@@ -21,7 +21,7 @@ from hpo_nni.errors import PlatformError
 from hpo_nni.platforms.base import Job, JobSpec, JobState, JobStatus, Plan, Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     Submit = Callable[[str], Job]
@@ -53,12 +53,15 @@ class PlatformContract:
         failing: one that fails, in whose status message `failure` stands.
         failure: see `failing`.
         lasting: one that writes `started` and would run for minutes.
+        stubborn: like `lasting`, but it and processes that it started ignore every polite signal;
+            empty for platforms that end whole machines.
     """
 
     printing = "echo to-out; echo to-err >&2"
     failing = "echo broken >&2; exit 3"
     failure = "3"
     lasting = "echo started; sleep 300"
+    stubborn = ""
 
     @pytest.fixture
     def platform(self, tmp_path: Path) -> Platform:
@@ -72,6 +75,10 @@ class PlatformContract:
     def refused(self, spec: JobSpec) -> JobSpec:
         """Return what the platform refuses to submit, made from what it would accept."""
         raise NotImplementedError("say what the platform under test refuses")
+
+    def leftovers(self, job: Job) -> Sequence[object]:
+        """What of a `stubborn` job still runs, as the machine and not the platform sees it."""
+        raise NotImplementedError("say how to look for a job's processes")
 
     @pytest.fixture
     def specify(self, tmp_path: Path) -> Callable[[str], JobSpec]:
@@ -132,6 +139,18 @@ class PlatformContract:
         platform.attach(job.id).cancel()
 
         assert await_final(job).state is JobState.CANCELLED
+
+    def test_cancel_ends_processes_that_ignore_it(self, submit: Submit) -> None:
+        """The job is final only when none of its processes is left."""
+        if not self.stubborn:
+            pytest.skip("this platform ends whole machines")
+        job = self._started(submit, self.stubborn)
+        assert self.leftovers(job)
+
+        job.cancel()
+
+        assert await_final(job).state is JobState.CANCELLED
+        assert not self.leftovers(job)
 
     def test_cancel_right_after_submission_is_not_lost(self, submit: Submit) -> None:
         """A job that has hardly begun can be cancelled."""
@@ -245,8 +264,8 @@ class PlatformContract:
         assert found is not None
         assert found.status() == first
 
-    def _started(self, submit: Submit) -> Job:
-        job = submit(self.lasting)
+    def _started(self, submit: Submit, command: str = "") -> Job:
+        job = submit(command or self.lasting)
         await_true(lambda: "started" in job.log_tail(), f"the first line of job {job.id}")
         return job
 

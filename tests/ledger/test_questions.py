@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from hpo_nni.ledger.records import (
+    EvaluationRecord,
+    ExperimentRecord,
+    JobRecord,
+    TrialRecord,
+    TrialState,
+)
+
+
+def evaluation(trial_id, step, score, source="val"):
+    return EvaluationRecord(trial_id, source, step, {}, score, time=1.0)
+
+
+def job(name, trial_id):
+    return JobRecord(name, trial_id, "cmd1", "local", "", 1.0, "h", "b", 1, 1)
+
+
+def test_unknown_things_are_none_or_empty(ledger):
+    assert ledger.experiment("nope") is None
+    assert ledger.trial("nope") is None
+    assert ledger.trials("nope") == ledger.jobs("nope") == ledger.decisions("nope") == []
+    assert ledger.scores("nope") == {}
+    assert ledger.scores_since("nope") == (0, [])
+
+
+def test_experiments_come_newest_last(ledger):
+    ledger.begin_experiment(ExperimentRecord("Older", 0.5, ""))
+    ledger.begin_experiment(ExperimentRecord("Newer", 7.0, ""))
+
+    assert [each.id for each in ledger.experiments()] == ["Older", "Exp1", "Newer"]
+
+
+def test_trials_come_by_number_then_beginning(ledger):
+    for name, number, started in (("x", 2, 9.0), ("late", 1, 8.0), ("early", 1, 7.0)):
+        ledger.begin_trial(TrialRecord(name, "Exp1", number, started))
+
+    assert [each.id for each in ledger.trials("Exp1")] == ["Abc", "early", "late", "x"]
+
+
+def test_live_jobs_are_found_by_experiment_and_trial(ledger):
+    ledger.begin_experiment(ExperimentRecord("Exp2", 3.0, ""))
+    ledger.begin_trial(TrialRecord("other", "Exp2", 0, 4.0))
+    for name, trial_id in (("a1", "Abc"), ("a2", "Abc"), ("o1", "other")):
+        ledger.intend_job(job(name, trial_id))
+    ledger.end_job("a1", "succeeded")
+
+    def names(**scope):
+        return [each.name for each in ledger.live_jobs(**scope)]
+
+    assert names() == ["a2", "o1"]
+    assert names(experiment_id="Exp1") == names(trial_id="Abc") == ["a2"]
+    assert names(experiment_id="Exp2", trial_id="Abc") == []
+
+
+def test_scores_are_ordered_by_beginning_and_step(ledger):
+    ledger.begin_trial(TrialRecord("earlier", "Exp1", 5, 1.0))
+    ledger.begin_trial(TrialRecord("silent", "Exp1", 6, 1.0))
+    ledger.add_evaluations([evaluation("Abc", 20, 0.2), evaluation("Abc", 10, 0.1)])
+    ledger.add_evaluations([evaluation("earlier", 5, 0.5), evaluation("earlier", 6, None)])
+    ledger.add_evaluations([evaluation("Abc", 10, 0.3, source="fold2")])
+
+    scores = ledger.scores("Exp1")
+
+    assert list(scores.items()) == [
+        ("earlier", [(5, 0.5)]),
+        ("Abc", [(10, 0.1), (10, 0.3), (20, 0.2)]),
+    ]
+
+
+def test_a_follower_gets_each_evaluation_once_and_replacements_again(ledger):
+    ledger.begin_experiment(ExperimentRecord("Exp2", 3.0, ""))
+    ledger.begin_trial(TrialRecord("other", "Exp2", 0, 4.0))
+    ledger.add_evaluations([evaluation("Abc", 1, 0.1), evaluation("other", 1, 0.9)])
+
+    after, first = ledger.scores_since("Exp1")
+    again, nothing = ledger.scores_since("Exp1", after)
+    ledger.add_evaluations([evaluation("Abc", 2, 0.2), evaluation("Abc", 1, None)])
+    _, second = ledger.scores_since("Exp1", again)
+
+    assert first == [("Abc", "val", 1, 0.1)]
+    assert (again, nothing) == (after, [])
+    assert second == [("Abc", "val", 2, 0.2), ("Abc", "val", 1, None)]
+
+
+def test_trial_is_found_in_the_experiment_that_is_named(ledger):
+    ledger.begin_experiment(ExperimentRecord("Exp2", 3.0, ""))
+    ledger.begin_trial(TrialRecord("Other", "Exp2", 0, 4.0))
+    ledger.end_trial("Other", TrialState.FAILED, "x")
+
+    assert ledger.find_trial("0").id == "Other"
+    assert ledger.find_trial("0", "Exp1").id == "Abc"
+    assert ledger.find_trial("ab").id == "Abc"

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hpo_nni.platforms import supervisor
+
+
+def test_those_that_do_not_die_are_returned_in_finite_time():
+    now, beyond_all = [0.0], 2**22 + 1
+
+    def sleep(seconds):
+        now[0] += seconds
+
+    left = supervisor.end_processes(
+        lambda: [beyond_all],
+        [(0, 1.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 1.0)],
+        clock=lambda: now[0],
+        sleep=sleep,
+    )
+
+    assert left == [beyond_all]
+    assert now[0] == pytest.approx(5.0, abs=0.3)
+
+
+def test_none_left_takes_no_time():
+    assert supervisor.end_processes(list, [(signal.SIGTERM, 3.0)], sleep=pytest.fail) == []
+
+
+def test_outcome_is_written_once(tmp_path):
+    path = tmp_path / "outcome"
+
+    supervisor.settle(str(path), "exit 3")
+    supervisor.settle(str(path), "cancelled later")
+
+    assert str(path.readlink()) == "exit 3"
+
+
+def test_own_stat_is_read():
+    stat = supervisor.read_stat(os.getpid())
+
+    assert stat.session == os.getsid(0)
+    assert supervisor.is_alive(os.getpid(), stat.started)
+    assert not supervisor.is_alive(os.getpid(), stat.started + 1)
+
+
+def test_stat_of_a_process_with_a_wild_name_is_read(tmp_path):
+    """A name may hold brackets and spaces; proc(5) does not escape them."""
+    wild = tmp_path / "a) Z 1 (b"
+    wild.symlink_to("/bin/sleep")
+    process = subprocess.Popen([wild, "300"])
+    try:
+        assert supervisor.read_stat(process.pid).session == os.getsid(0)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_ended_process_that_was_not_waited_for_counts_as_gone():
+    process = subprocess.Popen(["/bin/true"])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+    assert supervisor.read_stat(process.pid) is None
+    process.wait()
+
+
+def test_supervisor_loads_little():
+    script = "import sys; sys.path.append(sys.argv[1]); import supervisor; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script, Path(supervisor.__file__).parent],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert not {"typing", "re", "json", "subprocess", "pathlib"} & {*done.stdout.split()}
