@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
+_MAX_ROW = 1 << 16  # characters in quotes; without a bound a lone quote would swallow the rest
 _DELIMITERS = (",", "\t", ";")
 
 
@@ -27,7 +28,7 @@ class CsvSource(LineSource):
 
     def __init__(self, path: Path, metrics: Collection[str], *, step_key: str = "") -> None:
         super().__init__(path)
-        self._metrics = frozenset(metrics)
+        self._metrics = tuple(metrics)
         self._step_keys = step_keys(step_key)
         self._must_have_step = bool(step_key)
         self._delimiter = ","
@@ -69,7 +70,7 @@ class CsvSource(LineSource):
         except csv.Error as error:
             if "unexpected end of data" not in str(error):
                 self._damage.report(f"line {self._lines}: {error}")
-            elif len(text) > self.line_bytes:
+            elif len(text) > _MAX_ROW:
                 self._damage.report(f"line {self._lines}: quotes that are not closed")
             else:
                 self._pending = text + "\n"
@@ -98,15 +99,16 @@ class CsvSource(LineSource):
     def _is_header(self, cells: list[str]) -> bool:
         if not self._columns:
             return True
-        names = self._metrics.union(self._step_keys)
+        names = {*self._metrics, *self._step_keys}
         return not names.isdisjoint(cells) and all(to_number(cell) is None for cell in cells)
 
     def _values(self, row: Mapping[str, str]) -> dict[str, float]:
         values = {}
-        for name in self._metrics & row.keys():
-            number = to_number(row[name])
+        for name in self._metrics:
+            cell = row.get(name, "")
+            number = to_number(cell)
             if number is not None:
                 values[name] = number
-            elif row[name]:
-                self._damage.report(f"line {self._lines}: {name} is {row[name]!r}, no number")
+            elif cell:
+                self._damage.report(f"line {self._lines}: {name} is {cell!r}, no number")
         return values

@@ -59,11 +59,10 @@ class JsonKey:
 
 
 def _parse_jsonpath(key: str) -> Any:
-    import jsonpath_ng  # noqa: PLC0415 - slow to import, and few keys are JSONPaths
-    import jsonpath_ng.ext  # noqa: PLC0415
+    from jsonpath_ng.ext.parser import parse  # noqa: PLC0415 - slow, and few keys are JSONPaths
 
     try:
-        return jsonpath_ng.ext.parse(key)
+        return parse(key)
     except Exception as error:
         raise MetricError(
             f"{key!r} is no JSONPath: {error}", hint="as in $.eval.auc or $.history[*].auc"

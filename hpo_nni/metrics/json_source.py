@@ -111,14 +111,12 @@ class JsonSource:
 
     def finish(self) -> list[MetricPoint]:
         """Return what is left; a document that still is none is damage now."""
+        found: list[MetricPoint] = []
         if self._lines is None:
             self._signature = ()
             data = self._read_if_changed()
             found = self._take(data, is_final=True) if data is not None else []
-            if self._lines is None:
-                return found
-            return found + self._lines.finish()
-        return self._lines.finish()
+        return found + self._lines.finish() if self._lines is not None else found
 
     def account(self) -> str:
         """Whether there is a document, and of how many versions."""

@@ -50,8 +50,8 @@ class NumberPattern:
     def __init__(self, key: str) -> None:
         self._group: str | int = 1
         if not _SPECIAL & set(key):
-            name = re.escape(key)
-            self._regex = re.compile(rf"(?<![\w.@/-]){name}[\"']?\s*[:=]?\s*({NUMBER})")
+            between = r"[\"']?(?:\s*[:=]\s*|\s+)" if key[-1:].isalnum() else r"\s*"
+            self._regex = re.compile(rf"(?<![\w.@/-]){re.escape(key)}{between}({NUMBER})")
             return
         try:
             compiled = re.compile(key)
