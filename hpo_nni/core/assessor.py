@@ -33,8 +33,7 @@ class RuleAssessor(Assessor):  # type: ignore[misc]  # NNI has no types
 
     Verdicts are made from the ledger, which holds every evaluation at its training step; NNI is
     told of fewer, and only in their order. Trials that are not in the ledger (a user's own trial
-    command), or whose score comes from several sources (folds, days) with steps of their own, are
-    judged by what NNI passes on: one step per report.
+    command) are judged by what NNI passes on, one step per report.
 
     No method raises: an exception would end the experiment. What goes wrong is logged, and the
     trial is kept.

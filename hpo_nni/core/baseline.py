@@ -3,75 +3,130 @@
 from __future__ import annotations
 
 import logging
-import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo_nni.documents import find_values, parse_document
-from hpo_nni.errors import HpoNniError
+from hpo_nni.documents import find_values, load_schema, parse_document
+from hpo_nni.errors import HpoNniError, Problem, SettingsError
+from hpo_nni.space.parameters import Choice
 from hpo_nni.stores.base import open_store
 from hpo_nni.trial.command import settings_file
 from hpo_nni.trial.files import BASELINE
-from hpo_nni.trial.settings import Substitutions, load_settings
+from hpo_nni.trial.settings import load_settings
+from hpo_nni.trial.substitutions import Substitutions, bare_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator, Mapping
 
-    from hpo_nni.documents import ConfigDocument
+    from hpo_nni.documents import ConfigDocument, Schema
+    from hpo_nni.space import SearchSpace
+    from hpo_nni.space.parameters import Parameter
+    from hpo_nni.trial.settings import TrialSettings
 
 logger = logging.getLogger(__name__)
 
 UNKNOWN = "(as in the config)"
 
 
-def baseline_point(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
-    """Return the point of an untuned trial: the current value of every key, and the mark.
+@dataclass(frozen=True)
+class _Base:
+    """A base config as it lies there."""
 
-    A key that selects several places has their value if they agree; where they differ, or where
-    the key selects nothing that can be read from here, the point says "(as in the config)".
+    text: str
+    document: ConfigDocument
+    schema: Schema | None
+
+
+def baseline_point(config: Mapping[str, Any], space: SearchSpace) -> dict[str, Any]:
+    """Return the point of an untuned trial: the present value of every key, and the mark.
+
+    Several places that differ, and configs that cannot be read from here, are shown as
+    "(as in the config)".
 
     Args:
         config: the experiment's, in NNI's spelling.
-        keys: of the search space.
+        space: whose keys are shown.
+
+    Raises:
+        SettingsError: there is no untuned config, for some keys fill gaps in the user's files.
     """
+    unknown = dict.fromkeys(space, UNKNOWN)
     try:
-        documents = _base_documents(config)
+        settings = _settings(config, unknown)
+        bases = list(_bases(settings)) if settings else []
     except (HpoNniError, OSError) as error:
         logger.error(  # noqa: TRY400 - a letter, not a traceback
-            "the base config cannot be read here, so the untuned trial is shown without values: %s",
+            "the base config cannot be read here; the untuned trial is shown without values: %s",
             error,
         )
-        documents = []
-    return {key: _value(documents, key) for key in keys} | {BASELINE: True}
+        return unknown | {BASELINE: True}
+    point = {key: _value(bases, key, space[key]) for key in space}
+    if settings is not None:
+        _refuse_gaps(settings, bases, point)
+    return point | {BASELINE: True}
 
 
-def _base_documents(config: Mapping[str, Any]) -> list[ConfigDocument]:
-    command = str(config.get("trialCommand") or "")
+def _settings(config: Mapping[str, Any], point: Mapping[str, Any]) -> TrialSettings | None:
     directory = Path(config.get("trialCodeDirectory") or ".")
-    words = shlex.split(command)
-    if words[:1] == ["cd"] and len(words) > 1:  # `hpo-nni run` where NNI cannot quote the path
-        directory = directory / words[1]
-    path = settings_file(command, directory)
+    path = settings_file(str(config.get("trialCommand") or ""), directory)
     if path is None:
-        logger.error("trialCommand names no --config, so the untuned trial is shown without values")
-        return []
-    settings = load_settings(path, Substitutions())
-    return [
-        parse_document(
-            open_store(file.source).read_text(file.source),
-            path=file.source,
-            format=file.format or None,
+        logger.error("trialCommand names no --config; the untuned trial is shown without values")
+        return None
+    return load_settings(path, Substitutions(point=point))
+
+
+def _bases(settings: TrialSettings) -> Iterator[_Base]:
+    for file in settings.files:
+        text = open_store(file.source).read_text(file.source)
+        document = parse_document(text, path=file.source, format=file.format or None)
+        schema = load_schema(file.schema, settings.path.parent) if file.schema else None
+        yield _Base(text, document, schema)
+
+
+def _refuse_gaps(settings: TrialSettings, bases: list[_Base], point: Mapping[str, Any]) -> None:
+    """Raise for keys that are `${...}` in the ini or in a base config: nothing stands there."""
+    gaps = [
+        key
+        for key, value in point.items()
+        if value == UNKNOWN
+        and (
+            key in settings.used_keys
+            or settings.passes_point
+            or any(f"${{{bare_name(key)}}}" in base.text for base in bases)
         )
-        for file in settings.files
     ]
+    if gaps:
+        raise SettingsError(
+            [
+                Problem(
+                    settings.path.name,
+                    f"there is no untuned config: {', '.join(gaps)} has no value but the tuner's",
+                    "leave baseline_trials out, or let the key edit a config that has a value",
+                )
+            ]
+        )
 
 
-def _value(documents: list[ConfigDocument], key: str) -> Any:
-    for document in documents:
+def _value(bases: list[_Base], key: str, parameter: Parameter) -> Any:
+    """Return what the first config that has the key says."""
+    for base in bases:
         try:
-            values = find_values(document, key)
+            return _shaped(find_values(base.document, key, schema=base.schema), parameter)
         except HpoNniError:
             continue
-        if values and all(value == values[0] for value in values):
-            return values[0]
     return UNKNOWN
+
+
+def _shaped(values: list[Any], parameter: Parameter) -> Any:
+    """Put the values of all places into the shape that the search space has.
+
+    One value where they agree, a list for a whole repeated field, `v1;v2` for tied keys.
+    """
+    agree = values and all(value == values[0] for value in values)
+    one = values[0] if agree and values[0] is not None else UNKNOWN
+    for shape in (one, values, ";".join(map(str, values))):
+        if parameter.contains(shape):
+            return shape
+    is_list = isinstance(parameter, Choice) and isinstance(parameter.options[0], list)
+    return values if is_list else one

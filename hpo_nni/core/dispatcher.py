@@ -21,6 +21,7 @@ from hpo_nni.direction import Direction
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import ExperimentRecord
 from hpo_nni.nni_api.environment import DispatcherEnvironment
+from hpo_nni.nni_api.repairs import survive_customised_trials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,6 +118,8 @@ _LOCK = threading.Lock()
 def this_dispatcher() -> Dispatcher | None:
     """The experiment that this process serves, the same object for all its threads.
 
+    The first call also repairs the process: see `survive_customised_trials`.
+
     Raises:
         SettingsError: at the first call, if no trial of the experiment could run.
     """
@@ -126,6 +129,7 @@ def this_dispatcher() -> Dispatcher | None:
             dispatcher = Dispatcher.of_process(os.environ, sys.argv)
             if dispatcher is None:
                 return None
+            survive_customised_trials()
             refuse_doomed_experiment(dispatcher.environment, os.environ)
             _OF_PROCESS[key] = dispatcher
         return _OF_PROCESS[key]

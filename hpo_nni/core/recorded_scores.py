@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from hpo_nni.stopping.base import History
+from hpo_nni.trial.meter import JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,22 +23,23 @@ class RecordedScores:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._after = 0
-        self._sources: set[tuple[str, str]] = set()
         self._points: dict[str, dict[int, float | None]] = defaultdict(dict)
         self._histories: dict[str, History] = {}
 
     def histories(self) -> Mapping[str, History]:
         """Return the histories by trial id, in the order of the trials' first evaluations.
 
-        Nothing as long as any trial has several sources: their steps begin anew with each, so
-        there is no one order of steps to compare at.
+        A score that comes from several sources (folds, days) has one step for each completed one:
+        the runner notes that series beside those of the sources.
         """
         self._after, rows = self._dispatcher.ledger.scores_since(
             self._dispatcher.experiment_id, self._after
         )
-        for trial_id, source, step, score in rows:
-            self._sources.add((trial_id, source))
+        news = [
+            (trial_id, step, score) for trial_id, source, step, score in rows if source == JUDGED
+        ]
+        for trial_id, step, score in news:
             self._points[trial_id][step] = score
-        for trial_id in {trial_id for trial_id, *_ in rows}:
+        for trial_id in {trial_id for trial_id, *_ in news}:
             self._histories[trial_id] = History.of(self._points[trial_id].items())
-        return {} if len(self._sources) > len(self._points) else self._histories
+        return self._histories

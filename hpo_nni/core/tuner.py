@@ -16,6 +16,7 @@ from hpo_nni.nni_api.algorithms import NoMoreTrialError, Tuner
 from hpo_nni.optimizers.base import Observation, Outcome
 from hpo_nni.space import parse_space
 from hpo_nni.trial.files import BASELINE
+from hpo_nni.trial.meter import JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -145,7 +146,9 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
     def _next(self, space: SearchSpace) -> dict[str, Any] | None:
         try:
             if self._baseline_trials > self._baselines_begun():
-                return self._baseline(space)
+                baseline = self._baseline(space)
+                if baseline is not None:
+                    return baseline
             self._read_ledger()
             if self._optimizer is None:
                 self._optimizer = self._make(space, self._direction)
@@ -156,11 +159,16 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             logger.exception("no proposal: a random point is tried instead")
             return space.sample(self._rng)
 
-    def _baseline(self, space: SearchSpace) -> dict[str, Any]:
+    def _baseline(self, space: SearchSpace) -> dict[str, Any] | None:
         # It brings Jinja and the config formats, which the dispatcher must not wait for.
         from hpo_nni.core.baseline import baseline_point  # noqa: PLC0415
 
-        return baseline_point(self._dispatcher.config if self._dispatcher else {}, space)
+        try:
+            return baseline_point(self._dispatcher.config if self._dispatcher else {}, space)
+        except SettingsError:
+            logger.exception("baseline_trials: no untuned trial can run")
+            self._baseline_trials = 0
+            return None
 
     def _baselines_begun(self) -> int:
         """Count untuned trials: those proposed here, or, after a resume, those in the ledger."""
@@ -184,7 +192,7 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         measured = [
             (one.step, one.score)
             for one in self._dispatcher.ledger.evaluations(trial_id)
-            if one.score is not None
+            if one.source == JUDGED and one.score is not None
         ]
         return measured[-1] if measured else (0, None)
 

@@ -11,6 +11,7 @@ import pytest
 from hpo_nni.core import dispatcher as dispatcher_module
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import EvaluationRecord, TrialRecord, TrialState
+from hpo_nni.trial.meter import JUDGED
 
 EXPERIMENT = "Exp1"
 
@@ -47,7 +48,7 @@ class Experiment:
             )
         )
 
-    def evaluate(self, trial_id, points, source="s"):
+    def evaluate(self, trial_id, points, source=JUDGED):
         self.ledger.add_evaluations(
             [
                 EvaluationRecord(trial_id, source, step, {"auc": score}, score, 1.0)

@@ -200,17 +200,18 @@ def test_a_step_that_is_measured_again_replaces_the_old_score(experiment):
     assert assessor.assess_trial("a", [0.9, 0.1]) is BAD  # 0.9 is no longer its best
 
 
-def test_trials_with_several_sources_are_compared_source_by_source(experiment):
-    """Steps begin anew in each day; NNI gets one result per completed day."""
+def test_trials_with_several_sources_are_compared_at_completed_sources(experiment):
+    """The steps of each day begin anew; the runner notes one step for each completed day."""
     assessor = PAIAssessor(start_step=1)
     for number, (name, scores) in enumerate({"a": (0.9, 0.9), "b": (0.8, 0.1)}.items()):
         experiment.begin_trial(name, number=number)
-        for day, score in enumerate(scores):
-            experiment.evaluate(name, {1: 0.0, 2: score}, source=f"day{day}")
+        for day, score in enumerate(scores, start=1):
+            experiment.evaluate(name, {100: 0.0, 200: 7.0}, source=f"day{day}")
+            experiment.evaluate(name, {day: score})
 
     assert assessor.assess_trial("a", [0.9, 0.9]) is GOOD
     assert assessor.assess_trial("b", [0.8, 0.1]) is BAD
-    assert experiment.ledger.decisions("b")[-1].figures["step"] == 2
+    assert experiment.ledger.decisions("b")[-1].figures["threshold"] == 0.9
 
 
 def test_bad_is_said_once_and_again_only_when_nni_did_not_act(experiment):
