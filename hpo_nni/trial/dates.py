@@ -26,6 +26,7 @@ _FORMATS = tuple(
     )
 )
 _CENTURIES = range(1900, 2100)
+_FIRST_YEAR = 1000  # before it, years have fewer digits than the formats
 _LONGEST_RANGE = 10_000
 
 
@@ -119,9 +120,11 @@ def _has_the_form_of_a_date(value: Any) -> bool:
 def _add(value: Any, span: timedelta) -> Any:
     moment, spelling = _parse(value)
     try:
-        later = moment + span
+        later: datetime | None = moment + span
     except OverflowError:
-        raise ValueError(f"{value!r} and {span} lie outside the calendar") from None
+        later = None
+    if later is None or later.year < _FIRST_YEAR:
+        raise ValueError(f"{value!r} and {span} lie outside the calendar")
     if _parse(spelling.write(later))[0] != later:
         raise ValueError(f"{value!r} has no place for {span}: write more of it, as in 2022061600")
     return spelling.write(later)

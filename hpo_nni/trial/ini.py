@@ -168,6 +168,7 @@ def _read_value(
             return _unquote("\n".join(texts).rstrip()), end
         where = ini.where(lines[position].number, section, match[1])
         ini.problems.append(Problem(where, f"the {opened} that opens this value is never closed"))
+        first = first[1:] if opened.startswith("quote") else first
     end = _end_of_indented_value(lines, position)
     rest = [line.text.rstrip() for line in lines[position + 1 : end] if not _is_comment(line)]
     while rest and not rest[-1]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hpo_nni.direction import Direction
-from hpo_nni.metrics import FinalMode, Policy, find_problems
+from hpo_nni.metrics import SOURCES, FinalMode, Policy, find_problems
 from hpo_nni.registry import did_you_mean
 from hpo_nni.trial.substitutions import PER_TRIAL
 
@@ -121,7 +121,7 @@ def _sources(
         if not entries:
             return (("metric_source", steps[0]),) if steps else ()
         return tuple((entry.key, _step(section, entry, steps, folder)) for entry in entries)
-    if not entries and kind:
+    if not entries and kind in SOURCES.names():
         hint = "as in metric_source=${NNI_OUTPUT_DIR}/model/eval_val"
         section.fault("", f"metric_source is missing: where does the {kind} lie?", hint)
     return tuple((entry.key, _path(section, entry, folder)) for entry in entries)
@@ -166,7 +166,8 @@ def _weights(section: SectionReader) -> dict[str, float]:
     try:
         data = _literal(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-        reason = error.msg if isinstance(error, SyntaxError) else error
+        only = "it holds more than strings and numbers"
+        reason = error.msg if isinstance(error, SyntaxError) else only
         section.fault(key, f"this is not a dictionary: {reason}", hint)
         return {}
     if not isinstance(data, dict) or not data:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo_nni.errors import HpoNniError, Problem, SettingsError
-from hpo_nni.platforms import PLATFORMS
+from hpo_nni.errors import MissingExtraError, Problem, RegistryError, SettingsError
+from hpo_nni.platforms.registry import NOT_YET, PLATFORMS
 from hpo_nni.registry import did_you_mean
 from hpo_nni.trial import metric_settings
 from hpo_nni.trial.ini import read_ini
@@ -185,8 +185,11 @@ def _read_platform(section: SectionReader) -> str:
         return ""
     try:
         PLATFORMS.load(name)
-    except HpoNniError as error:
+    except MissingExtraError as error:
         section.fault("name", error.message, error.hint)
+    except RegistryError as error:
+        message = error.message if name in NOT_YET else f"there is no platform {name!r}"
+        section.fault("name", message, error.hint)
     return name
 
 
@@ -197,7 +200,7 @@ def _read_steps(section: SectionReader, reading: Reading, files: int) -> tuple[S
         command = section.fill(entry, filled, in_shell=True)
         if not command:
             section.fault(entry.key, "the command is empty")
-        if "config" in filled.unknown and files != 1:
+        if "config" in filled.unknown and "config=" not in command:
             names = ", ".join(f"${{config{number + 1}}}" for number in range(files))
             message = f"[{_PARAMS}] has {files} files, so there is no ${{config}}"
             section.fault(entry.key, message, names and f"write one of {names}")

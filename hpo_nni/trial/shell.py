@@ -30,7 +30,7 @@ _PLACEHOLDER = re.compile(r"\$\{([^{}$\n]+)\}")
 _SAFE = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 _PLAIN, _SINGLE, _DOUBLE = "", "'", '"'
 _WORD = r"(?<![^\s;&|(])(?:\S*/)?"  # where a word begins; it may have a folder in front
-_FLAGS = r"\s+(?:-\w+\s+)*"
+_TEXT_FLAG = r"\s+(?:[-+][\w-]+\s+(?:\w+\s+)?)*-\w*c(?!\w)"  # `-c`, after other options
 _HAZARDS = tuple(
     (re.compile(pattern), name)
     for pattern, name in (
@@ -41,8 +41,8 @@ _HAZARDS = tuple(
         (r"\$\{[^}\n]*[\"'`$\\]", "quotes inside ${...}"),
         (_WORD + r"eval\s", "eval"),
         (_WORD + r"ssh\s", "ssh"),
-        (_WORD + r"(?:ba|da|z|k)?sh" + _FLAGS + r"-\w*c\s", "sh -c"),
-        (_WORD + r"python[\d.]*" + _FLAGS + r"-\w*c\s", "python -c"),
+        (_WORD + r"(?:ba|da|z|k)?sh" + _TEXT_FLAG, "sh -c"),
+        (_WORD + r"python[\d.]*" + _TEXT_FLAG, "python -c"),
     )
 )
 _CASE = re.compile(_WORD + r"case\s")

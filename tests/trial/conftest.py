@@ -1,0 +1,38 @@
+"""A trial.ini in a folder of its own, beside a base config."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hpo_nni.errors import SettingsError
+from hpo_nni.trial.settings import Substitutions, TrialSettings, load_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POINT = {"lr": 0.001, "${batch_size}": 64}
+
+
+class IniFolder:
+    """Writes a trial.ini and loads it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "trial.ini"
+        (folder / "base.config").write_text("a: 1\n", encoding="utf-8")
+
+    def load(self, text: str, substitutions: Substitutions | None = None) -> TrialSettings:
+        self.path.write_text(text, encoding="utf-8")
+        given = Substitutions("ExpA", "Tr1", self.path.parent / "out", POINT)
+        return load_settings(self.path, substitutions or given)
+
+    def problems(self, text: str, substitutions: Substitutions | None = None) -> list[str]:
+        with pytest.raises(SettingsError) as caught:
+            self.load(text, substitutions)
+        return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.fixture
+def ini(tmp_path: Path) -> IniFolder:
+    return IniFolder(tmp_path)
