@@ -3,8 +3,8 @@
     python3 train.py --pipeline_config_path pipeline.config --model_dir model
 
 After each epoch it writes the validation metrics to `<model_dir>/eval_val` (TensorBoard event
-files), and at the end the test metrics to `<model_dir>/eval_test` and the weights to
-`<model_dir>/model.npz`. The same config gives the same numbers.
+files), and at the end the test metrics to `<model_dir>/eval_test`, the weights to
+`<model_dir>/model.npz` and the config beside them. The same config gives the same numbers.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 import pipeline_config  # noqa: E402
 from digits_data import CLASSES, Split, load_splits, prepare, shift_some  # noqa: E402
+from google.protobuf.text_format import MessageToString  # noqa: E402
 from network import Network, make_optimizer, make_schedule  # noqa: E402
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score  # noqa: E402
 from tensorboardX import SummaryWriter  # noqa: E402
@@ -109,6 +110,7 @@ def train(config: pipeline_pb2.PipelineConfig, model_dir: Path) -> dict[str, flo
                 flush=True,
             )
     np.savez(model_dir / "model.npz", parameters=trainer.network.parameters)
+    (model_dir / "pipeline.config").write_text(MessageToString(config), encoding="utf-8")
     metrics = trainer.evaluate(trainer.splits.test)
     with SummaryWriter(str(model_dir / "eval_test")) as writer:
         _write(writer, metrics, last)
