@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -219,3 +220,27 @@ def test_log_tail_shows_errors_last_and_no_more_than_asked(run):
     assert job.log_tail(7).split() == ["9", "10", "1", "2", "3", "4", "5"]
     assert job.log_tail(2).split() == ["4", "5"]
     assert job.log_tail(0) == ""
+
+
+def test_supervisor_that_does_not_listen_is_killed_with_its_job(run, work, local):
+    job = run("sleep 300")
+    record = work / "hpo_nni_jobs" / f"{job.id}.json"
+    kept = record.read_text()
+    deaf = subprocess.Popen(
+        ["/bin/bash", "-c", "trap '' TERM; echo up; sleep 300 & wait"],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    deaf.stdout.readline()
+    started = supervisor.read_stat(deaf.pid).started
+    facts = json.loads(kept) | {"pid": deaf.pid, "started": started, "token": "f" * 16}
+    record.write_text(json.dumps(facts))
+
+    local.attach(job.id).cancel()
+
+    assert deaf.wait() == -signal.SIGKILL
+    assert deaf.stdout.read() == b""  # its child held the pipe, too
+    deaf.stdout.close()
+    assert local.attach(job.id).status().state is JobState.CANCELLED
+    assert job.status().state is JobState.RUNNING
+    record.write_text(kept)
