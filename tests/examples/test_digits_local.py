@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import json
+import random
 import re
 import subprocess
 import sys
@@ -12,7 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hpo_nni.documents import apply_edits, find_values, parse_document
+from hpo_nni.space import load_space
+from hpo_nni.trial.settings import Substitutions, load_settings
+
 EXAMPLE = Path(__file__).parents[2] / "examples/digits_local"
+BEGIN = EXAMPLE / "begin"
 TRAIN = EXAMPLE / "trainer/train.py"
 
 
@@ -159,12 +164,67 @@ def test_trainer_knows_nothing_of_tuning():
         assert "hpo_nni" not in path.read_text(encoding="utf-8")
 
 
-def test_experiment_files_name_each_other():
-    begin = EXAMPLE / "begin"
-    config = yaml.safe_load((begin / "config.yml").read_text(encoding="utf-8"))
-    assert config["tuner"]["classArgs"]["optimize_mode"] == "maximize"
-    assert config["assessor"]["classArgs"]["optimize_mode"] == "maximize"
+@pytest.fixture
+def experiment():
+    return yaml.safe_load((BEGIN / "config.yml").read_text(encoding="utf-8"))
+
+
+def test_code_directories_are_the_doors(experiment):
     for part in ("tuner", "assessor"):
-        assert (begin / config[part]["codeDirectory"]).resolve() == EXAMPLE.parents[1] / "core"
-    space = json.loads((begin / config["searchSpaceFile"]).read_text(encoding="utf-8"))
-    assert len(space) == 9
+        assert (BEGIN / experiment[part]["codeDirectory"]).resolve() == EXAMPLE.parents[1] / "core"
+
+
+def test_all_files_agree_on_the_direction(experiment):
+    settings = load_settings(BEGIN / "trial.ini", Substitutions())
+    modes = {experiment[part]["classArgs"]["optimize_mode"] for part in ("tuner", "assessor")}
+    assert modes == {settings.metrics.direction.value}
+
+
+def test_trial_settings_are_without_warnings():
+    point = load_space(BEGIN / "search_space.json").sample(random.Random(1))
+    assert load_settings(BEGIN / "trial.ini", Substitutions.example(point)).warnings == ()
+
+
+def test_weighted_metrics_are_those_that_the_trainer_writes(trained):
+    settings = load_settings(BEGIN / "trial.ini", Substitutions())
+    assert settings.metrics.weights.keys() <= read_events(trained[0] / "eval_val").keys()
+
+
+def test_keys_select_as_many_places_as_they_say():
+    config = read_base()
+    space = load_space(BEGIN / "search_space.json")
+    places = {key.rpartition(".")[2]: len(find_values(config, key)) for key in space}
+    assert places == {
+        "initial_learning_rate": 1,
+        "batch_size": 1,
+        "train_shifted": 1,
+        "hidden_units": 1,
+        "dropout": 1,
+        "l2": 1,
+        "train_noise": 9,
+        "scale": 5,
+        "num_buckets": 1,
+    }
+
+
+def test_untuned_values_lie_in_the_search_space():
+    config = read_base()
+    space = load_space(BEGIN / "search_space.json")
+    assert space.contains({key: find_values(config, key)[0] for key in space})
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_point_gives_a_config_that_can_be_trained_with(seed, config_module, tmp_path):
+    point = load_space(BEGIN / "search_space.json").sample(random.Random(seed))
+    path = tmp_path / "pipeline.config"
+    path.write_text(apply_edits(read_base(), point).text, encoding="utf-8")
+
+    config = config_module.read_config(path)
+
+    assert list(config.model_config.hidden_units) == point["model_config.hidden_units"]
+    assert config.train_config.batch_size == point["train_config.batch_size"]
+
+
+def read_base():
+    path = EXAMPLE / "pipeline.config"
+    return parse_document(path.read_text(encoding="utf-8"), path=str(path))
