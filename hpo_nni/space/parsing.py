@@ -67,7 +67,8 @@ def parse_located(node: Located, *, source: str, warnings: Sequence[str] = ()) -
         raise SettingsError(parser.problems)
     if not found:
         parser.warn(node, "the search space is empty: all trials will run the same parameters")
-    return SearchSpace(found, warnings=(*warnings, *parser.warnings))
+    places = {key: f"{source}:{item.line}:{item.column}" for key, item in node.value if item.line}
+    return SearchSpace(found, (*warnings, *parser.warnings), places)
 
 
 @dataclass

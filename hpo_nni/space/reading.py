@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpo_nni.errors import DocumentError, Problem, SettingsError
 from hpo_nni.space.located import Located, read_json, read_yaml
 from hpo_nni.space.parsing import parse_located
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from hpo_nni.space.search_space import SearchSpace
 
 logger = logging.getLogger(__name__)
 
+_FILE_KEYS = ("searchSpaceFile", "search_space_file")
 _INLINE_KEYS = ("searchSpace", "search_space")
+_HINT = "searchSpaceFile names a file, searchSpace holds the space itself"
 
 
 def load_space(path: Path) -> SearchSpace:
@@ -30,6 +32,25 @@ def load_space(path: Path) -> SearchSpace:
     """
     node, warnings = _read(_text(path), path)
     return _finish(node, path, warnings)
+
+
+def load_experiment_space(path: Path, config: Mapping[str, Any]) -> SearchSpace:
+    """Read the search space of an experiment: the file that its config names, or the space in it.
+
+    Args:
+        path: the experiment's config.yml.
+        config: its content.
+
+    Raises:
+        SettingsError: with every fault, each as `file:line:column`.
+    """
+    file = next((config[key] for key in _FILE_KEYS if config.get(key)), None)
+    if file is None:
+        return load_inline_space(path)
+    if any(config.get(key) for key in _INLINE_KEYS):
+        message = "searchSpaceFile and searchSpace are both given, and NNI takes one"
+        raise SettingsError([Problem(path.name, message, _HINT)])
+    return load_space(path.parent / str(file))
 
 
 def load_inline_space(path: Path) -> SearchSpace:
@@ -45,8 +66,7 @@ def load_inline_space(path: Path) -> SearchSpace:
     keys = dict(config.value) if config.kind == "mapping" else {}
     node = next((keys[key] for key in _INLINE_KEYS if key in keys), None)
     if node is None:
-        hint = "searchSpaceFile names a file, searchSpace holds the space itself"
-        raise SettingsError([Problem(path.name, "there is no searchSpace", hint)])
+        raise SettingsError([Problem(path.name, "there is no searchSpace", _HINT)])
     return _finish(node, path, ())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hpo_nni.space.parameters import NestedChoice, Parameter, Scalar
@@ -44,10 +44,12 @@ class SearchSpace(Mapping[str, Parameter]):
 
     Attributes:
         warnings: what was odd in the user's file but understood, each with its place.
+        places: key -> `file:line:column`, for spaces that were read from a file.
     """
 
     parameters: Mapping[str, Parameter]
     warnings: tuple[str, ...] = ()
+    places: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, key: str) -> Parameter:
         return self.parameters[key]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpo_nni.errors import DocumentError, SettingsError
-from hpo_nni.space import load_inline_space, load_space, parse_space
+from hpo_nni.space import load_experiment_space, load_inline_space, load_space, parse_space
 from hpo_nni.space.located import read_json
 from hpo_nni.space.parameters import Choice, RandInt, Uniform
 
@@ -135,6 +135,22 @@ def test_an_inline_space_knows_its_lines(write) -> None:
     assert faults(bad, load_inline_space)[0].startswith("b.yml:2:31: n: randint from 4 to 4")
     assert "there is no searchSpace" in faults(none, load_inline_space)[0]
     assert faults(broken, load_inline_space)[0].startswith("d.yml:1:5")
+
+
+def test_an_experiment_names_its_space_or_holds_it(write) -> None:
+    write(SEED)
+    inline = {"n": {"_type": "randint", "_value": [0, 4]}}
+    config = write(json.dumps({"searchSpace": inline}), "config.yml")
+
+    assert len(load_experiment_space(config, {"searchSpaceFile": "search_space.json"})) == 3
+    assert load_experiment_space(config, {"searchSpace": inline}) == {"n": RandInt(0, 4)}
+    with pytest.raises(SettingsError, match="both given"):
+        load_experiment_space(config, {"searchSpaceFile": "x", "searchSpace": inline})
+
+
+def test_a_space_knows_where_its_keys_stand(write) -> None:
+    assert load_space(write(SEED)).places["model.l2"] == "search_space.json:4:12"
+    assert parse_space({"n": {"_type": "randint", "_value": [0, 4]}}).places == {}
 
 
 json_values = st.recursive(
