@@ -145,6 +145,11 @@ class Ledger(Questions):
         with self._database.transaction() as connection:
             _update(connection, "trials", ("id", trial_id), changes)
 
+    def set_configs(self, trial_id: str, paths: Sequence[str]) -> None:
+        """Note where a trial's own copies of the base configs are."""
+        with self._database.transaction() as connection:
+            _update(connection, "trials", ("id", trial_id), {"configs": tuple(paths)})
+
     def end_trial(
         self, trial_id: str, state: TrialState, reason: str, score: float | None = None
     ) -> bool:

@@ -53,6 +53,7 @@ class TrialRecord:
         parameters: what was really used, by key of the search space.
         is_baseline: whether it ran the untuned config.
         state, reason: how it stands or ended, and why, in one sentence.
+        configs: the trial's own copies of the base configs.
         score: the final score; None unless the trial succeeded or a score was reported.
     """
 
@@ -67,6 +68,7 @@ class TrialRecord:
     ended: float | None = None
     score: float | None = None
     directory: str = ""
+    configs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from hpo_nni.ledger.records import (
     DecisionRecord,
@@ -20,9 +21,6 @@ from hpo_nni.ledger.records import (
     TrialRecord,
     TrialState,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Record = TypeVar(
     "Record", ExperimentRecord, TrialRecord, JobRecord, EvaluationRecord, DecisionRecord
@@ -40,6 +38,7 @@ DECODERS = {
     "parameters": json.loads,
     "values": json.loads,
     "figures": json.loads,
+    "configs": lambda text: tuple(json.loads(text)),
     "is_baseline": bool,
 }
 
@@ -86,7 +85,7 @@ def encode(value: Any) -> Any:
         return value.encode("utf-8", "replace").decode("utf-8")
     if value is None or isinstance(value, int | float):
         return value
-    return json.dumps(dict(value))
+    return json.dumps(dict(value) if isinstance(value, Mapping) else list(value))
 
 
 def _same(value: Any) -> Any:

@@ -35,7 +35,8 @@ _FIRST: Migration = (
         reason TEXT NOT NULL,
         ended REAL,
         score REAL,
-        directory TEXT NOT NULL
+        directory TEXT NOT NULL,
+        configs TEXT NOT NULL
     )
     """,
     "CREATE UNIQUE INDEX trials_by_lower_case ON trials (experiment_id, lower(id))",

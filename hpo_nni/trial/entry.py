@@ -110,7 +110,7 @@ def _read_point(file: Path) -> dict[str, Any]:
 
 def _load(config: Path, place: Place, point: Mapping[str, Any]) -> TrialSettings:
     shown = {key: value for key, value in point.items() if not key.startswith("_")}
-    return load_settings(
+    settings = load_settings(
         config.resolve(),
         Substitutions(
             experiment_id=place.experiment_id,
@@ -119,18 +119,21 @@ def _load(config: Path, place: Place, point: Mapping[str, Any]) -> TrialSettings
             point=shown,
         ),
     )
+    for warning in settings.warnings:
+        logger.warning("%s", warning)
+    return settings
 
 
 def _dry_run(config: Path, place: Place, point: Mapping[str, Any]) -> int:
     """Print the edited configs as diffs, and the plan."""
-    from hpo_nni.platforms import PLATFORMS  # noqa: PLC0415  (a trial loads it in its runner)
-    from hpo_nni.platforms.base import JobSpec  # noqa: PLC0415
+    from hpo_nni.platforms.base import JobSpec  # noqa: PLC0415  (a trial loads it in its runner)
+    from hpo_nni.trial.runner import open_platform  # noqa: PLC0415
 
     settings = _load(config, place, point)
     for file in prepare_files(settings, point):
         print(f"# {file.source} -> {file.target}")
         print(file.diff() or "# no edits", end="\n\n")
-    platform = PLATFORMS.load(settings.platform)(place.working_directory)
+    platform = open_platform(settings, place)
     for step in settings.steps:
         spec = JobSpec(
             name=step.key,

@@ -89,7 +89,7 @@ def prepare_files(settings: TrialSettings, point: Mapping[str, Any]) -> list[Pre
     replaced = {key for draft in drafts for key in _fill_placeholders(draft, point)}
     taken = replaced | set(settings.used_keys)
     for key, value in _keys_and_values(values, taken, drafts):
-        problem = _give_out(key, value, drafts)
+        problem = _give_out(key, value, drafts, optional=settings.passes_point)
         if problem is not None:
             problems.append(problem)
     prepared = []
@@ -142,15 +142,17 @@ def _keys_and_values(
     return pairs
 
 
-def _give_out(key: str, value: Any, drafts: Sequence[_Draft]) -> Problem | None:
-    """Note the edit with the one file that it is meant for."""
+def _give_out(key: str, value: Any, drafts: Sequence[_Draft], *, optional: bool) -> Problem | None:
+    """Note the edit with the one file that it is meant for; an optional one may have none."""
+    able = [draft for draft in drafts if draft.resolves(key)]
+    if optional and not able:
+        return None
     if not drafts:
         return Problem(
             key,
             "this key of the search space is used nowhere",
             f"name a base config under params_src_dst_filepath, or write ${{{key}}} in the ini",
         )
-    able = [draft for draft in drafts if draft.resolves(key)]
     if len(able) > 1:
         names = " and ".join(Path(draft.file.source).name for draft in able)
         return Problem(key, f"selects values in {names}", "make the paths differ, or tie two keys")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo_nni.direction import Direction
@@ -25,7 +26,6 @@ from hpo_nni.metrics import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from hpo_nni.ledger import Ledger
     from hpo_nni.metrics import Evaluation
@@ -87,7 +87,7 @@ class Meter:
                 name,
                 open_source(
                     self._settings.kind,
-                    self._paths(text, settings.path.parent),
+                    self._paths(text),
                     list(self._settings.weights),
                     options,
                 ),
@@ -195,10 +195,9 @@ class Meter:
         ]
         return min(scores, key=lambda score: self.direction.sign * score, default=None)
 
-    def _paths(self, text: str, base: Path) -> list[Path]:
-        """Files or folders of a source; the name of a step stands for what its job printed."""
-        if self._settings.kind == "stdout":
-            step = text.partition(",")[0].strip()
-            folder = self._place.output_directory
-            return [folder / f"{step}.stdout", folder / f"{step}.stderr"]
-        return [base / text]
+    def _paths(self, text: str) -> list[Path]:
+        """Files or folders of a source; the key of a step stands for what its job prints."""
+        if self._settings.kind != "stdout":
+            return [Path(text)]
+        folder = self._place.output_directory
+        return [folder / f"{text}.stdout", folder / f"{text}.stderr"]

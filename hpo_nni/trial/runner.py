@@ -37,6 +37,13 @@ TAIL_LINES = 20
 SIGNAL_SECONDS = 0.5
 
 
+def open_platform(settings: TrialSettings, place: Place) -> Platform:
+    """The platform that the settings name, for the jobs of this working directory."""
+    options = {} if settings.grace_seconds is None else {"grace": settings.grace_seconds}
+    platform: Platform = PLATFORMS.load(settings.platform)(place.working_directory, **options)
+    return platform
+
+
 class Interrupted(Exception):  # noqa: N818  (it is not an error: the trial was told to end)
     """The trial was told to end; its job has been cancelled."""
 
@@ -111,7 +118,10 @@ class TrialRunner:
         except HpoNniError as error:
             self._ledger.end_job(spec.name, JobState.FAILED.value, error.message)
             raise
-        self._ledger.accept_job(spec.name, job.id)
+        if not self._ledger.accept_job(spec.name, job.id):
+            # somebody took it for one that would never be submitted: so it must not run
+            job.cancel()
+            raise Interrupted
         logger.info("trial %s: %s started as %s", self._place.trial_id, step.key, job.id)
         try:
             status = self._follow(job)
@@ -150,7 +160,9 @@ class TrialRunner:
         try:
             job.cancel()
             status = job.status()
-            self._ledger.end_job(name, status.state.value, status.message, job.log_tail(TAIL_LINES))
+            if status.state.is_final:
+                tail = job.log_tail(TAIL_LINES)
+                self._ledger.end_job(name, status.state.value, status.message, tail)
         except HpoNniError:
             logger.exception("trial %s: cannot cancel job %s", self._place.trial_id, name)
 

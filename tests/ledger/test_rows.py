@@ -28,6 +28,7 @@ json_values = st.recursive(
 FIELDS = {
     "settings": st.dictionaries(st.text(), json_values),
     "parameters": st.dictionaries(st.text(), json_values),
+    "configs": st.lists(st.text()).map(tuple),
     "values": st.dictionaries(st.text(), st.floats()),
     "figures": st.dictionaries(st.text(), st.floats()),
     "score": st.none() | finite,
