@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -18,7 +19,7 @@ def run(tmp_path, *arguments):
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "NNI_CONFIG_DIR": str(tmp_path)},
+        env=os.environ | {"HOME": str(tmp_path), "NNI_CONFIG_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
