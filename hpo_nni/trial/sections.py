@@ -137,5 +137,7 @@ class SectionReader:
 
 def _shell_hint(fault: str) -> str:
     if "cannot be quoted safely" in fault:
-        return "pass it as an argument of the command, or in a file, through [params_config]"
+        return (
+            "put it into a variable in front, as in X=${name} bash -c 'echo \"$X\"', or into a file"
+        )
     return ""

@@ -204,7 +204,15 @@ def test_a_value_where_it_cannot_be_quoted_is_a_fault(ini) -> None:
     (problem,) = ini.problems(SMALL.replace("true", "bash -c 'train ${tag}'"), substitutions)
 
     assert "[platform_config] cmd1: ${tag} is 'x; rm', which cannot be quoted safely" in problem
-    assert "pass it as an argument" in problem
+    assert "put it into a variable in front" in problem
+
+
+def test_the_way_out_that_the_hint_offers_works(ini) -> None:
+    substitutions = Substitutions(point={"tag": "x; rm"})
+
+    settings = ini.load(SMALL.replace("true", "X=${tag} bash -c 'echo \"$X\"'"), substitutions)
+
+    assert settings.steps[0].command == "X='x; rm' bash -c 'echo \"$X\"'"
 
 
 def test_before_the_search_space_is_known_no_name_is_a_misspelling(ini) -> None:
@@ -243,6 +251,16 @@ def test_a_missing_or_unreadable_file_is_a_fault(tmp_path: Path) -> None:
             load_settings(path, Substitutions())
 
 
+def told_examples() -> list[tuple[str, str, str]]:
+    """Faulty examples, each with the problems that the page prints below it."""
+    pattern = re.compile(r"```ini\n([^`]*?)```\n\n[^`\n]*\n\n```text\n(.*?)```", re.DOTALL)
+    return [
+        (page.parent.name, example, told)
+        for page in sorted(DOCS.glob("*/trial-ini.md"))
+        for example, told in pattern.findall(page.read_text(encoding="utf-8"))
+    ]
+
+
 def ini_examples() -> list[tuple[str, str]]:
     pages = [page for page in DOCS.glob("*/trial-ini.md") if page.is_file()]
     return [
@@ -252,6 +270,7 @@ def ini_examples() -> list[tuple[str, str]]:
             re.findall(r"```ini\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
         )
         if "[platform_config]" in example and "[metric_config]" in example
+        if example not in {faulty for _, faulty, _ in told_examples()}
     ]
 
 
@@ -264,3 +283,11 @@ def test_complete_examples_in_the_documents_load(ini, name: str, example: str) -
 
     assert settings.steps
     assert settings.warnings == ()
+
+
+@pytest.mark.parametrize(("name", "example", "told"), told_examples())
+def test_faults_that_the_documents_print_are_those_that_users_see(
+    ini, name: str, example: str, told: str
+) -> None:
+    assert name
+    assert "\n".join(ini.problems(example)) == told.rstrip()
