@@ -19,7 +19,7 @@ from hpo_nni.trial.files import BASELINE
 from hpo_nni.trial.meter import JUDGED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from hpo_nni.direction import Direction
     from hpo_nni.ledger.records import TrialRecord
@@ -80,6 +80,7 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         self._optimizer: Optimizer | None = None
         self._proposed: dict[int, dict[str, Any]] = {}
         self._history: list[Observation] = []
+        self._anonymous: list[Observation] = []  # imported, of trials that may be in the ledger
         self._told = 0
         self._results: set[object] = set()  # ids of parameters and trials whose end is known
 
@@ -114,7 +115,8 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             point = self._proposed.get(parameter_id, parameters)
             score = metric_of(value)
             outcome = Outcome.FAILED if score is None else Outcome.COMPLETE
-            self._learn(point, outcome, score, ids=(parameter_id, details.get("trial_job_id")))
+            ids = (parameter_id, details.get("trial_job_id"))
+            self._learn(ids, Observation(_as_point(point), outcome, score))
 
     def trial_end(self, parameter_id: int, success: bool, **_: Any) -> None:  # noqa: FBT001 - NNI's signature
         """Note that a trial ended.
@@ -128,18 +130,28 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             point = self._proposed.get(parameter_id)
             if point is not None and parameter_id not in self._results:
                 # Failed, stopped or cancelled: a result that comes later still counts.
-                self._history.append(Observation(_without_mark(point), Outcome.CANCELLED))
+                self._history.append(Observation(_as_point(point), Outcome.CANCELLED))
 
     def import_data(self, data: Any) -> None:
-        """Take results from a file, or, after `nnictl resume`, those of this experiment."""
+        """Take results from a file, or, after `nnictl resume`, those of this experiment.
+
+        Trials that NNI resumed report through here too, without their ids; what the ledger has
+        told already, or tells later, is recognised by point and score.
+        """
         with self._lock:
             for entry in data if isinstance(data, list) else []:
                 if not isinstance(entry, dict):
                     continue
-                score = metric_of(entry.get("value"))
-                if score is not None:
-                    trial_id = entry.get("trialJobId")
-                    self._learn(entry.get("parameter"), Outcome.COMPLETE, score, ids=(trial_id,))
+                point, score = _as_point(entry.get("parameter")), metric_of(entry.get("value"))
+                if not point or score is None:
+                    continue
+                observation = Observation(point, Outcome.COMPLETE, score)
+                trial_id = entry.get("trialJobId")
+                if trial_id is None and observation in self._history:
+                    continue
+                if trial_id is None:
+                    self._anonymous.append(observation)
+                self._learn((trial_id,), observation)
 
     # From history to proposal
 
@@ -185,7 +197,12 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             outcome = _OUTCOMES[trial.state]
             if outcome is Outcome.COMPLETE and score is None:
                 outcome = Outcome.FAILED
-            self._learn(trial.parameters, outcome, score, ids=(trial.id,), step=step)
+            observation = Observation(_as_point(trial.parameters), outcome, score, step)
+            if observation in self._anonymous:
+                self._anonymous.remove(observation)
+                self._results.add(trial.id)
+                continue
+            self._learn((trial.id,), observation)
 
     def _last_score(self, trial_id: str) -> tuple[int, float | None]:
         assert self._dispatcher is not None
@@ -196,25 +213,12 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         ]
         return measured[-1] if measured else (0, None)
 
-    def _learn(
-        self,
-        point: Any,
-        outcome: Outcome,
-        score: float | None,
-        *,
-        ids: Sequence[object],
-        step: int = 0,
-    ) -> None:
+    def _learn(self, ids: Sequence[object], observation: Observation) -> None:
         """Add one trial to the history, once: NNI repeats itself, and the ledger says it too."""
         known = [one for one in ids if one is not None]
-        if any(one in self._results for one in known):
-            return
-        self._results.update(known)
-        point = _as_point(point)
-        if point is None:
-            logger.warning("a result is not used, for its parameters are no point: %r", point)
-            return
-        self._history.append(Observation(_without_mark(point), outcome, score, step))
+        if not any(one in self._results for one in known):
+            self._results.update(known)
+            self._history.append(observation)
 
     def _trials(self) -> list[TrialRecord]:
         if self._dispatcher is None:
@@ -229,14 +233,13 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             return False
 
 
-def _without_mark(point: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in point.items() if key != BASELINE}
-
-
-def _as_point(parameters: Any) -> dict[str, Any] | None:
+def _as_point(parameters: Any) -> dict[str, Any]:
+    """Read parameters as NNI passes them on, without our mark; empty where they are no point."""
     if isinstance(parameters, str):
         try:
             parameters = json.loads(parameters)
         except ValueError:
-            return None
-    return parameters if isinstance(parameters, dict) else None
+            return {}
+    if not isinstance(parameters, dict):
+        return {}
+    return {key: value for key, value in parameters.items() if key != BASELINE}

@@ -269,6 +269,19 @@ def test_after_a_resume_ledger_and_imported_data_come_to_the_same(experiment):
     assert len(told(resumed)) == 2
 
 
+@pytest.mark.parametrize("first", ["nni", "ledger"])
+def test_a_resumed_trial_reports_without_its_id_and_counts_once(experiment, first):
+    tuner, point = make(), {"x": 0.1, "c": "a"}
+    experiment.begin_trial("T0", point)
+    experiment.end_trial("T0", TrialState.SUCCEEDED, 0.5)
+    if first == "ledger":
+        told(tuner)
+
+    tuner.import_data([{"parameter": point, "value": {"default": 0.5}}])
+
+    assert told(tuner) == [Observation(point, Outcome.COMPLETE, 0.5)]
+
+
 def test_a_trial_that_still_runs_is_not_told(experiment):
     tuner = make()
     experiment.begin_trial("T0", tuner.generate_parameters(0))
