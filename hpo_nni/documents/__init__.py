@@ -5,15 +5,16 @@ from __future__ import annotations
 from hpo_nni.documents.base import ConfigDocument, Kind, Node
 from hpo_nni.documents.edit import (
     EditResult,
-    Touched,
     apply_edits,
     find_values,
     to_data,
     unified_diff,
 )
 from hpo_nni.documents.formats import FORMATS, parse_document
-from hpo_nni.documents.keypath import Key, parse_key
+from hpo_nni.documents.keypath import Key
+from hpo_nni.documents.keypath_parser import parse_key
 from hpo_nni.documents.schema import Schema, load_schema
+from hpo_nni.documents.session import Touched
 
 __all__ = [
     "FORMATS",

@@ -42,7 +42,7 @@ class Node:
             format knows it at once; None where `ConfigDocument.value` works it out on demand.
     """
 
-    __slots__ = ("content", "end", "kind", "outer_end", "outer_start", "start")
+    __slots__ = ("content", "end", "entries", "kind", "outer_end", "outer_start", "start")
 
     def __init__(  # noqa: PLR0913, PLR0917 -- made thousands of times per document: no keywords
         self,
@@ -69,7 +69,7 @@ class ListNode(Node):
             fields of protobuf text, dashes of YAML. None for a list between brackets.
     """
 
-    __slots__ = ("entries",)
+    __slots__ = ()  # `entries` lies in Node, so that a format's own nodes can be lists as well
 
     entries: list[Node] | None
 
@@ -157,7 +157,7 @@ def splice(text: str, splices: Iterable[Splice]) -> str:
     >>> splice("a: 1 b: 2", [Splice(8, 9, "20"), Splice(3, 4, "10")])
     'a: 10 b: 20'
     """
-    pieces = []
+    pieces: list[str] = []
     position = 0
     for start, end, replacement in sorted(splices, key=lambda item: item[:2]):
         assert start >= position, "edits overlap"
@@ -168,9 +168,9 @@ def splice(text: str, splices: Iterable[Splice]) -> str:
 
 
 class Lines:
-    """Offsets to lines and columns, each counted from 1.
+    r"""Offsets to lines and columns, each counted from 1.
 
-    >>> Lines("a\\nbc").position(3)
+    >>> Lines("a\nbc").position(3)
     (2, 2)
     """
 

@@ -41,7 +41,7 @@ class Condition:
         self.document = document
         self.read = read
         self.number = as_number(predicate.value)
-        self.compare = _COMPARE.get(predicate.operator, operator.eq)
+        self.compare: Callable[[Any, Any], bool] = _COMPARE.get(predicate.operator, operator.eq)
         self.seen: dict[str, None] = {}
         self.names: dict[str, None] = {}
         self.is_known = not predicate.path
@@ -49,17 +49,15 @@ class Condition:
 
     def holds(self, item: Node, type_: MessageType | None) -> bool:
         """Whether the item meets the condition."""
-        values, field = self.follow(item, type_)
+        values, field = self._follow(item, type_)
         if not self.predicate.operator:
             return bool(values)
         if not values and field is not None and field.default is not None:
             values = [field.default]
-        found = any(self.matches(value, field) for value in values)
+        found = any(self._matches(value, field) for value in values)
         return not found if self.predicate.operator == "!=" else found
 
-    def follow(
-        self, item: Node, type_: MessageType | None
-    ) -> tuple[list[Any], FieldType | None]:
+    def _follow(self, item: Node, type_: MessageType | None) -> tuple[list[Any], FieldType | None]:
         """The values at the predicate's path (several for a list), and its type if known."""
         node: Node | None = item
         field: FieldType | None = None
@@ -79,14 +77,14 @@ class Condition:
                     return [], None
                 node = child
             else:
-                node = self.item_of(node, step)
+                node = self._item_of(node, step)
                 if node is None:
                     self.is_known = self.is_known or field is not None
                     return [], None
         self.is_known = self.is_known or node is not None or field is not None
-        return self.values_of(node), field
+        return self._values_of(node), field
 
-    def item_of(self, node: Node | None, step: Index) -> Node | None:
+    def _item_of(self, node: Node | None, step: Index) -> Node | None:
         index = step.positions[0]
         if node is None:
             return None
@@ -96,11 +94,11 @@ class Condition:
         inside = -len(node.content) <= index < len(node.content)
         return node.content[index] if inside else None
 
-    def values_of(self, node: Node | None) -> list[Any]:
+    def _values_of(self, node: Node | None) -> list[Any]:
         if node is None:
             return []
         if node.kind is Kind.LIST:
-            return [value for item in node.content for value in self.values_of(item)]
+            return [value for item in node.content for value in self._values_of(item)]
         if node.kind is Kind.MAP:
             if self.predicate.operator:
                 raise KeyPathError(
@@ -110,7 +108,7 @@ class Condition:
             return [node]
         return [self.read(node)]
 
-    def matches(self, value: Any, field: FieldType | None) -> bool:
+    def _matches(self, value: Any, field: FieldType | None) -> bool:
         text = self.predicate.value
         self.seen[_shown(value)] = None
         if isinstance(value, bool):
@@ -118,7 +116,7 @@ class Condition:
         elif isinstance(value, (int, float)):
             wanted = self.number
         elif field is not None and field.numbers is not None:
-            return self.matches_enum(str(value), field)
+            return self._matches_enum(str(value), field)
         elif value is None:
             wanted, value = text.lower() in _NULLS, True
         else:
@@ -127,16 +125,16 @@ class Condition:
         if wanted is None:
             self.incomparable = f"{text!r} cannot be compared with {_shown(value)}"
             return False
-        return self.compare(value, wanted)
+        return bool(self.compare(value, wanted))
 
-    def matches_enum(self, name: str, field: FieldType) -> bool:
+    def _matches_enum(self, name: str, field: FieldType) -> bool:
         numbers = field.numbers or {}
         number = numbers.get(name)
         wanted = self.number if self.number is not None else numbers.get(self.predicate.value)
         if number is None or wanted is None:
             self.seen.update(dict.fromkeys(numbers))
-            return self.compare(name, self.predicate.value)
-        return self.compare(number, wanted)
+            return bool(self.compare(name, self.predicate.value))
+        return bool(self.compare(number, wanted))
 
     def check(self, *, found: bool, where: str) -> None:
         """Raise NoMatchError if nothing was found, or if the path exists nowhere at all."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from google.protobuf import descriptor_pb2, descriptor_pool
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor, FileDescriptor
 from google.protobuf.message import DecodeError
 
 from hpo_nni.documents.proto_files import read_proto
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-    from google.protobuf.descriptor import Descriptor, FileDescriptor
+    from google.protobuf.descriptor import Descriptor
 
 _TYPES = {
     FieldDescriptor.TYPE_INT32: "int32",
@@ -186,7 +186,7 @@ def _module_files(where: str) -> Iterator[FileDescriptor]:
         ) from error
     for found in modules:
         descriptor = getattr(found, "DESCRIPTOR", None)
-        if hasattr(descriptor, "message_types_by_name"):
+        if isinstance(descriptor, FileDescriptor):
             yield descriptor
 
 
@@ -230,7 +230,8 @@ def _fields(descriptor: Descriptor, messages: dict[str, MessageType]) -> dict[st
 
 def _text_name(field: FieldDescriptor) -> str:
     """The name in text format: groups go by the name of their type."""
-    return field.message_type.name if field.type == FieldDescriptor.TYPE_GROUP else field.name
+    is_group = field.type == FieldDescriptor.TYPE_GROUP and field.message_type is not None
+    return str(field.message_type.name if is_group else field.name)  # type: ignore[union-attr]
 
 
 def _field(field: FieldDescriptor, messages: dict[str, MessageType]) -> FieldType:
@@ -248,4 +249,3 @@ def _field(field: FieldDescriptor, messages: dict[str, MessageType]) -> FieldTyp
         message=_message(field.message_type, messages) if field.message_type else None,
         numbers={value.name: value.number for value in enum.values} if enum else None,
     )
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_nni.documents.base import ConfigDocument, Kind, Node
 from hpo_nni.documents.values import Want, fit_scalar
@@ -15,30 +15,40 @@ if TYPE_CHECKING:
     from hpo_nni.documents.schema import FieldType, MessageType
 
 
-def fit(
-    document: ConfigDocument,
-    value: Any,
-    old: Node | None,
-    field: FieldType | None,
-    *,
-    is_item: bool = False,
-) -> Any:
+class Spot(NamedTuple):
+    """What is known of a place besides what stands there.
+
+    Attributes:
+        field: its type, where a schema knows it.
+        is_item: whether a single item of a list is meant.
+        adds: whether fields may be new that an incomplete schema does not know.
+    """
+
+    field: FieldType | None = None
+    is_item: bool = False
+    adds: bool = False
+
+
+def fit(document: ConfigDocument, value: Any, old: Node | None, spot: Spot) -> Any:
     """Data that can be written in the place of `old`.
 
     Args:
+        document: what is edited.
         value: as the search space gives it: a scalar, a list, a dict, or text that spells one.
         old: what stands there; None for a field that is added.
-        field: its type, where a schema knows it.
-        is_item: whether a single item of a list is meant.
+        spot: what else is known of the place.
 
     Raises:
         ValueMismatchError: it does not fit.
     """
-    is_list = _is_list(document, value, old, field, is_item=is_item)
-    if is_list:
-        return _fit_list(document, value, old, field)
+    field = spot.field
+    if value is None and not document.repeats_are_lists:
+        return None
+    if _is_list(document, value, old, spot):
+        return _fit_list(document, value, old, spot)
     if field.kind is Kind.MAP if field is not None else old is not None and old.kind is Kind.MAP:
-        return _fit_group(document, value, old, field.message if field is not None else None)
+        type_ = field.message if field is not None else None
+        return _fit_group(document, value, old, type_, adds=spot.adds)
     if old is None and field is None:
         return _natural(document, value)
     if field is not None:
@@ -51,16 +61,9 @@ def fit(
     return fit_scalar(value, want)
 
 
-def _is_list(
-    document: ConfigDocument,
-    value: Any,
-    old: Node | None,
-    field: FieldType | None,
-    *,
-    is_item: bool,
-) -> bool:
-    if field is not None:
-        return field.repeated and not is_item
+def _is_list(document: ConfigDocument, value: Any, old: Node | None, spot: Spot) -> bool:
+    if spot.field is not None:
+        return spot.field.repeated and not spot.is_item
     if old is not None and old.kind is Kind.LIST:
         return True
     # without a schema a repeated field that stands once looks like any other
@@ -68,13 +71,11 @@ def _is_list(
         isinstance(value, (list, tuple))
         and old is not None
         and document.repeats_are_lists
-        and not is_item
+        and not spot.is_item
     )
 
 
-def _fit_list(
-    document: ConfigDocument, value: Any, old: Node | None, field: FieldType | None
-) -> list[Any]:
+def _fit_list(document: ConfigDocument, value: Any, old: Node | None, spot: Spot) -> list[Any]:
     if isinstance(value, str) and value.strip().startswith("["):
         value = _parse(document, value, is_list=True)
     if not isinstance(value, (list, tuple)):
@@ -88,12 +89,17 @@ def _fit_list(
     fitted = []
     for position, item in enumerate(value):
         like = olds[min(position, len(olds) - 1)] if olds else None
-        fitted.append(fit(document, item, like, field, is_item=True))
+        fitted.append(fit(document, item, like, spot._replace(is_item=True)))
     return fitted
 
 
 def _fit_group(
-    document: ConfigDocument, value: Any, old: Node | None, type_: MessageType | None
+    document: ConfigDocument,
+    value: Any,
+    old: Node | None,
+    type_: MessageType | None,
+    *,
+    adds: bool,
 ) -> dict[str, Any]:
     if isinstance(value, str):
         value = _parse(document, value, is_list=False)
@@ -103,13 +109,16 @@ def _fit_group(
     for raw_name, item in value.items():
         name = str(raw_name)
         field = type_.fields.get(name) if type_ is not None else None
-        if field is None and type_ is not None and type_.is_complete:
+        is_new = old is None or old.kind is not Kind.MAP or name not in old.content
+        if field is None and type_ is not None and is_new and (type_.is_complete or not adds):
             hint = did_you_mean(name, type_.fields)
+            if not type_.is_complete:
+                hint += "; '+' before the key allows fields that are not in the table"
             raise ValueMismatchError(f"{type_.name} has no field {name!r}", hint=hint)
         _check_name(document, name)
         like = old.content.get(name) if old is not None and old.kind is Kind.MAP else None
         try:
-            fitted[name] = fit(document, item, like, field)
+            fitted[name] = fit(document, item, like, Spot(field, adds=adds))
         except ValueMismatchError as error:
             raise ValueMismatchError(f"{name}: {error.message}", hint=error.hint) from error
     check_oneofs(fitted, type_)

@@ -52,23 +52,23 @@ class JsonDocument:
         """The text, byte for byte."""
         return self.text
 
-    def value(self, node: Node) -> Any:  # noqa: PLR6301 -- the seam's signature, as below
+    def value(self, node: Node) -> Any:
         """The Python value of a scalar."""
         return node.content
 
-    def plain_map(self, node: Node, convert: Callable[[Node], Any]) -> dict[Any, Any]:  # noqa: PLR6301
+    def plain_map(self, node: Node, convert: Callable[[Node], Any]) -> dict[Any, Any]:
         """An object as a dict."""
         return {name: convert(child) for name, child in node.content.items()}
 
-    def is_name(self, name: str) -> bool:  # noqa: ARG002, PLR6301
+    def is_name(self, name: str) -> bool:  # noqa: ARG002
         """Any text is one."""
         return True
 
-    def owner_note(self, node: Node) -> str:  # noqa: ARG002, PLR6301
+    def owner_note(self, node: Node) -> str:  # noqa: ARG002
         """Nothing is shared in this format."""
         return ""
 
-    def parse_fragment(self, text: str, *, is_list: bool) -> Any:  # noqa: PLR6301
+    def parse_fragment(self, text: str, *, is_list: bool) -> Any:
         """The data of an object or array given as text."""
         node = JsonDocument.parse(text).root()
         if node.kind is not (Kind.LIST if is_list else Kind.MAP):
@@ -83,7 +83,7 @@ class JsonDocument:
                 return _write_tall(self.text, data, like)
         return write_json(data)
 
-    def empty(self, node: Node) -> list[Splice]:  # noqa: PLR6301
+    def empty(self, node: Node) -> list[Splice]:
         """Take all items out."""
         return [Splice(node.start + 1, node.end - 1, "")]
 
@@ -157,7 +157,8 @@ class _Reader:
         raise self.fault(at, f"{found} where a value was expected")
 
     def map(self, start: int, outer: int, depth: int) -> Node:
-        text, content = self.text, {}
+        text = self.text
+        content: dict[str, Node] = {}
         at = self.skip(start + 1)
         while text[at : at + 1] != "}" or content:
             if text[at : at + 1] != '"':
@@ -179,7 +180,8 @@ class _Reader:
         return Node(Kind.MAP, start, at + 1, outer, at + 1, content)
 
     def list(self, start: int, outer: int, depth: int) -> Node:
-        text, items = self.text, []
+        text = self.text
+        items: list[Node] = []
         at = self.skip(start + 1)
         while text[at : at + 1] != "]" or items:
             item = self.value(at, at, depth)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
-from jsonpath_ng.ext import parse
+from jsonpath_ng.ext.parser import parse
 from jsonpath_ng.jsonpath import Child, Fields, Index, JSONPath, Root, This
 
 from hpo_nni.documents.base import ConfigDocument, Kind, Node
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def find(
-    document: ConfigDocument, path: JsonPath, read: Callable[[Node], Any]
-) -> list[Target]:
+def find(document: ConfigDocument, path: JsonPath, read: Callable[[Node], Any]) -> list[Target]:
     """Every place that a JSONPath finds.
 
     Raises:
@@ -49,7 +48,7 @@ def find(
             hint=did_you_mean("", root.content) if root.kind is Kind.MAP else "",
         )
     spans = sorted((node.start, -node.end) for node in targets)
-    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+    for (_, end), (start, _) in itertools.pairwise(spans):
         if start < -end:
             raise KeyPathError(
                 f"{path} finds a value and something inside of it",
@@ -92,8 +91,7 @@ def _steps(path: JSONPath) -> list[str | int]:
     if isinstance(path, Fields):
         return [path.fields[0]]
     if isinstance(path, Index):
-        indices = getattr(path, "indices", None)  # older releases keep a single one
-        return [indices[0] if indices else path.index]
+        # releases differ in whether an index may stand for several
+        return list(getattr(path, "indices", None) or [getattr(path, "index")])[:1]  # noqa: B009
     assert isinstance(path, (Root, This)), path
     return []
-

@@ -42,7 +42,9 @@ def remove_entry(text: str, entry: Node) -> Splice:
     """Take an entry out, with its line where it stands alone on it."""
     start, end = entry.outer_start, entry.outer_end
     line_end = end_of_entry_line(text, end)
-    if is_first_on_line(text, start) and (line_end > end or text[end : end + 1] in {"", "\r", "\n"}):
+    if is_first_on_line(text, start) and (
+        line_end > end or text[end : end + 1] in {"", "\r", "\n"}
+    ):
         start = text.rfind("\n", 0, start) + 1
         end = min(len(text), line_end + len(newline_of(text[line_end : line_end + 2])))
         return Splice(start, end, "")

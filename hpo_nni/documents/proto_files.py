@@ -26,10 +26,23 @@ _TOKEN = re.compile(
 _Field = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
     name: getattr(_Field, f"TYPE_{name.upper()}")
-    for name in (
-        "double float int64 uint64 int32 fixed64 fixed32 bool string bytes uint32 sfixed32 "
-        "sfixed64 sint32 sint64"
-    ).split()
+    for name in [
+        "double",
+        "float",
+        "int64",
+        "uint64",
+        "int32",
+        "fixed64",
+        "fixed32",
+        "bool",
+        "string",
+        "bytes",
+        "uint32",
+        "sfixed32",
+        "sfixed64",
+        "sint32",
+        "sint64",
+    ]
 }
 _LABELS = {
     "optional": _Field.LABEL_OPTIONAL,
@@ -65,7 +78,7 @@ class _Reader:
                 self.tokens.append((match[0], at))
             at = match.end()
 
-    def file(self) -> descriptor_pb2.FileDescriptorProto:
+    def file(self) -> descriptor_pb2.FileDescriptorProto:  # noqa: C901 -- one branch a statement
         file = descriptor_pb2.FileDescriptorProto()
         while self.at < len(self.tokens):
             word = self.next()

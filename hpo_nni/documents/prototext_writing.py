@@ -25,12 +25,12 @@ _FIRST_INDENT = re.compile(r"\n([ \t]+)[^\s#]")
 
 
 class Style(NamedTuple):
-    """How a file is laid out.
+    r"""How a file is laid out.
 
     Attributes:
         indent: of the entries to write; None to keep everything on one line.
         unit: what one level adds.
-        newline: `\\n` or `\\r\\n`.
+        newline: `\n` or `\r\n`.
     """
 
     indent: str | None

@@ -27,11 +27,22 @@ class Target:
         field: its type, where a schema knows it.
         type: the type of the group it is, where a schema knows it.
         is_item: whether it is an item of a list rather than a field as a whole.
+        adds: whether the user wrote `+`.
     """
 
-    __slots__ = ("field", "is_item", "names", "node", "parent", "parent_type", "path", "type")
+    __slots__ = (
+        "adds",
+        "field",
+        "is_item",
+        "names",
+        "node",
+        "parent",
+        "parent_type",
+        "path",
+        "type",
+    )
 
-    def __init__(  # noqa: PLR0913, PLR0917 -- made by the thousand
+    def __init__(
         self,
         path: str,
         node: Node | None,
@@ -44,6 +55,7 @@ class Target:
         self.field = field
         self.type = type_
         self.is_item = is_item
+        self.adds = False
         self.parent: Node | None = None
         self.names: tuple[str, ...] = ()
         self.parent_type: MessageType | None = None
@@ -66,6 +78,8 @@ def select(
     """Every place that `path` means, in the order of the document.
 
     Args:
+        document: what is searched.
+        path: what for.
         schema: allows absent fields and names misspelt ones.
         read: the present value of a scalar, edits that are not yet in the text included.
 
@@ -175,6 +189,8 @@ class _Selection:
             message = f"{where} has no {name!r}"
             if "<<" in known:
                 hint = f"if it comes in by '<<', '+{group.path}.{name}' overrides it here"
+            elif group.type is not None and group.type.is_complete:
+                pass
             elif not self.path.adds and not hint.startswith("did you mean"):
                 hint += "; '+' before the key adds a field"
         if group.type is not None and group.type.is_complete:
