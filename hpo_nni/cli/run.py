@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo_nni.cli.progress import Limits, Progress
+from hpo_nni.cli.silent import note_silent_trials
 from hpo_nni.cli.summary import summary
 from hpo_nni.direction import Direction
 from hpo_nni.errors import HpoNniError, NniError, Problem, SettingsError
@@ -98,6 +99,7 @@ def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: threadin
     while not interrupted.is_set():
         try:
             status, limits = experiment.rest.status(), _limits(experiment)
+            note_silent_trials(experiment, ledger)
         except NniError as error:
             if experiment.process.poll() is None:
                 interrupted.wait(POLL_SECONDS)  # busy; it answers again or ends

@@ -219,7 +219,15 @@ class _Trial:
     def _write_configs(self, prepared: Sequence[PreparedFile]) -> None:
         for file in prepared:
             for touched in file.touched:
-                logger.info("trial %s: %s", self.place.trial_id, touched)
+                logger.info(
+                    "trial %s: line %d, %s: %s -> %s %s",
+                    self.place.trial_id,
+                    touched.line,
+                    touched.place,
+                    touched.old,
+                    touched.new,
+                    touched.note,
+                )
         write_files(prepared)
         self.ledger.set_configs(self.place.trial_id, [file.target for file in prepared])
 

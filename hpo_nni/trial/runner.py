@@ -104,8 +104,9 @@ class TrialRunner:
     def _run_step(self, step: Step) -> None:
         """Run one job to its end; raises JobError if it fails, Interrupted if told to end."""
         self._raise_if_told()
+        attempt = len(self._ledger.jobs(self._place.trial_id)) + 1
         spec = JobSpec(
-            name=f"{self._place.experiment_id}-{self._place.trial_id}-{step.key}-{time.time_ns()}",
+            name=f"{self._place.experiment_id}-{self._place.trial_id}-{attempt}-{step.key}",
             step=step.key,
             command=step.command,
             directory=self._settings.path.parent,

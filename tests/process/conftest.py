@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hpo_nni.nni_api.rest import RestClient
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -145,41 +141,3 @@ def experiment(tmp_path: Path) -> Callable[..., Folder]:
         return Folder(folder, {**os.environ, "HOME": str(home), "PATH": path})
 
     return make
-
-
-def eventually(check: Callable[[], Any], *, seconds: float = 60) -> Any:
-    """Poll until `check` gives something true; fails with its last answer."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = check()
-        if answer:
-            return answer
-        assert time.monotonic() < deadline, f"still {answer!r} after {seconds} s"
-        time.sleep(0.1)
-
-
-def processes_with(text: str) -> list[str]:
-    """The command lines of all processes whose environment or arguments contain `text`."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdecimal() or int(folder.name) == os.getpid():
-            continue
-        try:
-            arguments = (folder / "cmdline").read_bytes()
-            environment = (folder / "environ").read_bytes()
-        except OSError:
-            continue
-        if text.encode() in arguments + environment:
-            found.append(f"{folder.name}: {arguments.replace(bytes(1), b' ').decode()[:200]}")
-    return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture
-def rest() -> Iterator[Callable[[int], RestClient]]:
-    return lambda port: RestClient(f"http://localhost:{port}")
