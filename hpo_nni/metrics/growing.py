@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 18
-POLL_BYTES = 1 << 24  # what one poll takes of a file at most, so that catching up needs no memory
+POLL_BYTES = 1 << 22  # what one poll takes of a file at most, so that catching up needs no memory
 
 
 class Chunk(NamedTuple):

@@ -21,11 +21,16 @@ MAX_RECORD_BYTES = 1 << 26  # merged summaries carry images beside scalars, but 
 _KNOWN_LENGTHS = 4096
 _MASK = 0xA282EAD8
 
+_uint = struct.Struct("<I").unpack_from
 
-def masked_crc(data: bytes) -> int:
-    """The checksum that stands behind `data` in a record."""
-    crc: int = google_crc32c.value(data)
-    return (((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF
+
+def masked(crc: int) -> int:
+    """The form in which a checksum stands in a record.
+
+    >>> hex(masked(0xE3069283))
+    '0xc78ab0e5'
+    """
+    return (crc >> 15 | (crc & 0x7FFF) << 17) + _MASK & 0xFFFFFFFF
 
 
 class RecordReader:
@@ -67,7 +72,7 @@ class RecordReader:
         position, end = min(self._skip, len(data)), len(data)
         self._skip -= position
         needed = HEADER_BYTES
-        checksum, footer, lengths = masked_crc, struct.Struct("<I").unpack_from, self._lengths
+        checksum, lengths = google_crc32c.value, self._lengths
         while end - position >= HEADER_BYTES:
             header = data[position : position + HEADER_BYTES]
             length = lengths.get(header)
@@ -75,25 +80,24 @@ class RecordReader:
                 length = self._length(header, self._offset + position)
                 if length is None:
                     return found
-            needed = HEADER_BYTES + length + FOOTER_BYTES
+            after = position + HEADER_BYTES + length
             if length > MAX_RECORD_BYTES:
-                skipped = min(needed, end - position)
-                self._skip = needed - skipped
-                position += skipped
-            elif end - position < needed:
+                self._skip = max(0, after + FOOTER_BYTES - end)
+                position = min(after + FOOTER_BYTES, end)
+                continue
+            if end - FOOTER_BYTES < after:
+                needed = after + FOOTER_BYTES - position
                 break
+            payload = data[position + HEADER_BYTES : after]
+            crc = checksum(payload)  # `masked`, without a call: half of the time goes here
+            if (crc >> 15 | (crc & 0x7FFF) << 17) + _MASK & 0xFFFFFFFF == _uint(data, after)[0]:
+                found.append(payload)
             else:
-                after = position + needed - FOOTER_BYTES
-                payload = data[position + HEADER_BYTES : after]
-                if checksum(payload) == footer(data, after)[0]:
-                    found.append(payload)
-                else:
-                    self._damage.report(
-                        f"the record at byte {self._offset + position} does not match its checksum;"
-                        " it is skipped"
-                    )
-                position = after + FOOTER_BYTES
-            needed = HEADER_BYTES
+                self._damage.report(
+                    f"the record at byte {self._offset + position} does not match its checksum;"
+                    " it is skipped"
+                )
+            position = after + FOOTER_BYTES
         self._keep(data[position:], needed)
         self._offset += position
         return found
@@ -106,7 +110,7 @@ class RecordReader:
     def _length(self, header: bytes, at: int) -> int | None:
         """The length in a header that has not been met before; None ends the file."""
         length, crc = struct.unpack("<QI", header)
-        if crc != masked_crc(header[:8]):
+        if crc != masked(google_crc32c.value(header[:8])):
             self.is_lost = True
             self._keep(b"", 0)
             self._damage.report(

@@ -68,17 +68,3 @@ def fields(data: bytes, position: int, end: int) -> list[Span]:
     if position != end:
         raise WireError("a field reaches beyond its message")
     return found
-
-
-def varint_bytes(number: int) -> bytes:
-    """Write a base-128 number.
-
-    >>> varint_bytes(300).hex()
-    'ac02'
-    """
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)

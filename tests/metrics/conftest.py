@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import google_crc32c
 import pytest
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FRAME = Callable[[bytes], bytes]
 
@@ -79,6 +83,6 @@ def pieces() -> Callable[[bytes, Iterable[int]], list[bytes]]:
 
     def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
         at = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
-        return [data[start:end] for start, end in zip(at, at[1:], strict=False)]
+        return [data[start:end] for start, end in itertools.pairwise(at)]
 
     return cut

@@ -82,10 +82,10 @@ def test_events_of_one_step_in_separate_records_are_separate_points(directory):
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.lists(st.integers(0, 10_000), max_size=12),
-    st.lists(st.tuples(st.integers(0, 300), st.sampled_from(TAGS)), max_size=15),
+    places=st.lists(st.integers(0, 10_000), max_size=12),
+    rows=st.lists(st.tuples(st.integers(0, 300), st.sampled_from(TAGS)), max_size=15),
 )
-def test_however_polls_fall_each_point_comes_once(frame, event, append, pieces, places, rows):
+def test_however_polls_fall_each_point_comes_once(frame, event, append, pieces, *, places, rows):
     data = b"".join(frame(event(step, **{tag: step / 8})) for step, tag in rows)
     with tempfile.TemporaryDirectory() as folder:
         source = EventSource(Path(folder), TAGS)
@@ -101,8 +101,8 @@ def test_however_polls_fall_each_point_comes_once(frame, event, append, pieces, 
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10_000), st.integers(0, 7), st.integers(0, 10_000))
-def test_a_flipped_bit_raises_nothing_and_is_counted(frame, event, append, byte, bit, place):
+@given(byte=st.integers(0, 10_000), bit=st.integers(0, 7), place=st.integers(0, 10_000))
+def test_a_flipped_bit_raises_nothing_and_is_counted(frame, event, append, *, byte, bit, place):
     data = bytearray(b"".join(frame(event(step, auc=0.5)) for step in range(5)))
     data[byte % len(data)] ^= 1 << bit
     with tempfile.TemporaryDirectory() as folder:

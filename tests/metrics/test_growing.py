@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import itertools
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hpo_nni.metrics.growing import CHUNK_BYTES, GrowingFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def read(file: GrowingFile) -> bytes:
@@ -36,7 +40,7 @@ def test_no_byte_is_read_twice(path, append, reads):
         whole += read(file)
     assert whole == path.read_bytes()
     assert reads[0][0] == 0
-    assert all(before[1] == after[0] for before, after in zip(reads, reads[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(reads))
     assert reads[-1][1] == len(whole)
 
 

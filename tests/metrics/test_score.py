@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,9 @@ from hpo_nni.metrics import (
     open_source,
     score,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OK, NONFINITE, MISSING = EvaluationState.OK, EvaluationState.NONFINITE, EvaluationState.MISSING
 SILENT = open_source("stdout", [], [], {})
@@ -193,9 +197,15 @@ POINTS = st.lists(
 POLICIES = st.sampled_from(list(Policy))
 
 
-@given(POINTS, st.lists(st.integers(0, 40)), POLICIES, POLICIES, st.sampled_from([None, 0.25]))
+@given(
+    rows=POINTS,
+    places=st.lists(st.integers(0, 40)),
+    nonfinite=POLICIES,
+    missing=POLICIES,
+    worst=st.sampled_from([None, 0.25]),
+)
 def test_the_same_points_give_the_same_finite_scores_however_they_come(
-    pieces, rows, places, nonfinite, missing, worst
+    *, rows, places, nonfinite, missing, worst
 ):
     weights = {"auc": 10.0, "loss": -0.5, "size": 0.0}
     policies = {"nonfinite": nonfinite, "missing": missing, "worst": lambda: worst}
@@ -204,7 +214,7 @@ def test_the_same_points_give_the_same_finite_scores_however_they_come(
     expected = whole.add(stream) + whole.close(SILENT)
     cut = evaluator(weights, **policies)
     at = sorted({0, len(stream), *(place % (len(stream) + 1) for place in places)})
-    found = [e for a, b in zip(at, at[1:], strict=False) for e in cut.add(stream[a:b])]
+    found = [e for a, b in itertools.pairwise(at) for e in cut.add(stream[a:b])]
     found += cut.close(SILENT)
     assert repr(found) == repr(expected)
     assert str(cut.failure) == str(whole.failure)

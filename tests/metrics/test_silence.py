@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tensorboardX import SummaryWriter
 
 from hpo_nni.metrics import Evaluator, Policy, Scoring, open_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def letter(kind: str, path: Path, weights: dict[str, float], **policies: Policy) -> str:

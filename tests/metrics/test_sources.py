@@ -45,7 +45,7 @@ def test_each_kind_opens_its_source(tmp_path, kind, name, options, expected):
     ],
 )
 def test_a_fault_in_the_settings_says_where_and_what_next(
-    kind, metrics, options, where, message, hint
+    *, kind, metrics, options, where, message, hint
 ):
     [problem] = find_problems(kind, metrics, options)
     assert problem.where == where

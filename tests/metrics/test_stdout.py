@@ -128,7 +128,8 @@ def test_each_state_of_a_progress_bar_counts(path):
 
 
 def test_colours_and_broken_utf8_do_not_hide_a_number(path):
-    text = b"\x1b[1mauc\x1b[0m=\x1b[32m0.5\x1b[0m\n\xff\xfe auc=0.25 \xe6\xbc\n\xe7\xb2\xbe auc=0.125\n"
+    text = b"\x1b[1mauc\x1b[0m=\x1b[32m0.5\x1b[0m\n"
+    text += b"\xff\xfe auc=0.25 \xe6\xbc\n\xe7\xb2\xbe auc=0.125\n"
     _, points = read(path, text, "auc")
     assert [values["auc"] for _, values in points] == [0.5, 0.25, 0.125]
 
