@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _ATOM = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?|true|false|null|-?Infinity|NaN")
+_TOO_DEEP = "values are nested too deeply"
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,10 @@ def read_json(text: str) -> tuple[Located, Sequence[int]]:
         DocumentError: it is not JSON even so.
     """
     reader = _JsonReader(text)
-    located = reader.read()
-    return located, tuple(reader.extra_commas)
+    try:
+        return reader.read(), tuple(reader.extra_commas)
+    except RecursionError:
+        raise DocumentError(_TOO_DEEP) from None
 
 
 def read_yaml(text: str) -> Located:
@@ -74,18 +77,18 @@ def read_yaml(text: str) -> Located:
     """
     import yaml  # noqa: PLC0415  (only files that are not JSON pay for it)
 
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         return Located(None) if node is None else _from_yaml(node, loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         raise DocumentError(error.problem or str(error), line=line, column=column) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
         raise DocumentError(str(error)) from error
-    finally:
-        loader.dispose()
+    except RecursionError:
+        raise DocumentError(_TOO_DEEP) from None
 
 
 def _from_yaml(node: Any, loader: Any) -> Located:

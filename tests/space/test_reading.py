@@ -5,12 +5,9 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from hpo_nni.errors import DocumentError, SettingsError
+from hpo_nni.errors import SettingsError
 from hpo_nni.space import load_experiment_space, load_inline_space, load_space, parse_space
-from hpo_nni.space.located import read_json
 from hpo_nni.space.parameters import Choice, RandInt, Uniform
 
 if TYPE_CHECKING:
@@ -151,35 +148,3 @@ def test_an_experiment_names_its_space_or_holds_it(write) -> None:
 def test_a_space_knows_where_its_keys_stand(write) -> None:
     assert load_space(write(SEED)).places["model.l2"] == "search_space.json:4:12"
     assert parse_space({"n": {"_type": "randint", "_value": [0, 4]}}).places == {}
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
-)
-
-
-@settings(max_examples=100, deadline=None)
-@given(json_values, st.sampled_from([None, 1, "\t"]), st.booleans())
-def test_strict_json_is_read_as_python_reads_it(value, indent, ascii_only) -> None:
-    text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
-
-    located, commas = read_json(text)
-
-    assert located.plain() == json.loads(text)
-    assert commas == ()
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.text('{}[],:"\\a1-e. \n', max_size=20))
-def test_what_python_refuses_differs_from_json_by_commas_only(text: str) -> None:
-    try:
-        expected = json.loads(text)
-    except ValueError:
-        try:
-            assert read_json(text)[1]
-        except DocumentError:
-            return
-    else:
-        assert read_json(text)[0].plain() == expected
