@@ -97,7 +97,7 @@ def test_pending_points_are_not_proposed_again():
 
 
 def test_what_was_told_about_others_points_counts():
-    """With results from elsewhere there is no random start, and proposals lie near the good ones."""
+    """Results from elsewhere stand in for the random start: proposals lie near the good ones."""
     bridge = OptunaBridge(SearchSpace({"x": Uniform(0, 1)}), MAX, seed=1)
     bridge.tell(
         [Observation({"x": i / 40}, Outcome.COMPLETE, -abs(i / 40 - 0.2)) for i in range(41)]
