@@ -159,6 +159,8 @@ class Session:
         except ValueMismatchError as error:
             where = "" if target.path == key else f"{target.path}: "
             raise ValueMismatchError(f"{where}{error.message}", hint=error.hint) from error
+        if isinstance(data, list) and len(data) == 1 and node.kind is not Kind.LIST:
+            data = data[0]  # a repeated field that stands once stays so
         owner = document.owner_note(node)
         old = self._text_of(node)
         if isinstance(data, list):
