@@ -165,7 +165,9 @@ class Check:
             )
             return None
         point = None if space is None else space.sample(random.Random(0))  # noqa: S311
-        settings = self._attempt(lambda: load_settings(path, Substitutions(point=point)))
+        settings: TrialSettings | None = self._attempt(
+            lambda: load_settings(path, Substitutions(point=point))
+        )
         if settings is not None:
             self.warnings += settings.warnings
             weights = ", ".join(f"{name} x {w:g}" for name, w in settings.metrics.weights.items())
@@ -216,7 +218,8 @@ class Check:
         seen: set[str] = set()
         for _ in range(SAMPLES):
             try:
-                prepare_files(settings, space.sample(rng))
+                point = space.sample(rng)
+                prepare_files(settings, point, Substitutions(point=point))
             except SettingsError as error:
                 for problem in error.problems:
                     if problem.where not in seen:

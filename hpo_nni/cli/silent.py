@@ -1,4 +1,4 @@
-"""Trials that died before they could say a word: their process did not come as far as the ledger."""
+"""Trials that died before they could say a word: the ledger does not know them."""
 
 from __future__ import annotations
 

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_nni.cli.progress import WORDS, best_trial
 from hpo_nni.direction import Direction
-from hpo_nni.ledger.records import TrialState
+from hpo_nni.ledger.records import BASELINE, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_nni.ledger import Ledger
     from hpo_nni.ledger.records import TrialRecord
-
-BASELINE_MARK = "_baseline"
 
 
 def summary(ledger: Ledger, experiment_id: str) -> str:
@@ -77,7 +75,7 @@ def _best(trial: TrialRecord) -> dict[str, Any]:
 
 def visible(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters without our own marks."""
-    return {key: value for key, value in parameters.items() if key != BASELINE_MARK}
+    return {key: value for key, value in parameters.items() if key != BASELINE}
 
 
 def _counts(trials: Sequence[TrialRecord]) -> str:

@@ -87,16 +87,24 @@ class RuleAssessor(Assessor):  # type: ignore[misc]  # NNI has no types
         said = self._stopped_at.get(trial_id)
         if said is not None:
             return self._repeat(trial_id, said)
+        if self._is_baseline(trial_id):
+            return AssessResult.Good
         trial, peers = self._histories(trial_id)
         if not trial.steps or self._judged.get(trial_id) == trial.steps[-1]:
             return AssessResult.Good
         verdict = self.rule.judge(trial, peers)
         self._judged[trial_id] = trial.steps[-1]
-        self._write_down(trial_id, verdict)
-        if verdict.keep:
+        if not self._write_down(trial_id, verdict) or verdict.keep:
             return AssessResult.Good
         self._stopped_at[trial_id] = self._clock()
         return AssessResult.Bad
+
+    def _is_baseline(self, trial_id: str) -> bool:
+        """The untuned config runs to its end, or no gain could be told."""
+        if self._dispatcher is None:
+            return False
+        trial = self._dispatcher.ledger.trial(trial_id)
+        return trial is not None and trial.is_baseline
 
     def _repeat(self, trial_id: str, said: float) -> AssessResult:
         """A stopped trial still reports: wait, then say it again."""
@@ -120,12 +128,13 @@ class RuleAssessor(Assessor):  # type: ignore[misc]  # NNI has no types
         }
         return histories[trial_id], peers
 
-    def _write_down(self, trial_id: str, verdict: Verdict) -> None:
+    def _write_down(self, trial_id: str, verdict: Verdict) -> bool:
+        """Note the verdict; False if the trial had ended by itself before it could be stopped."""
         if not verdict.keep:
             logger.info("trial %s is stopped: %s", trial_id, verdict.reason)
         if self._dispatcher is None or self._dispatcher.ledger.trial(trial_id) is None:
-            return
-        self._dispatcher.ledger.add_decision(
+            return True
+        return self._dispatcher.ledger.add_decision(
             DecisionRecord(
                 trial_id=trial_id,
                 actor="assessor",

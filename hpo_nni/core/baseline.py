@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_nni.documents import find_values, load_schema, parse_document
 from hpo_nni.errors import HpoNniError, Problem, SettingsError
+from hpo_nni.ledger.records import BASELINE
 from hpo_nni.space.parameters import Choice
 from hpo_nni.stores.base import open_store
 from hpo_nni.trial.command import settings_file
-from hpo_nni.trial.files import BASELINE
 from hpo_nni.trial.settings import load_settings
 from hpo_nni.trial.substitutions import Substitutions, bare_name
 

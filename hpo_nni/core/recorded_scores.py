@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from hpo_nni.ledger.records import JUDGED
 from hpo_nni.stopping.base import History
-from hpo_nni.trial.meter import JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

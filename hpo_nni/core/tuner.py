@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 from hpo_nni.core.assessor import metric_of
 from hpo_nni.core.dispatcher import this_dispatcher
 from hpo_nni.errors import SettingsError
-from hpo_nni.ledger.records import TrialState
+from hpo_nni.ledger.records import BASELINE, JUDGED, TrialState
 from hpo_nni.nni_api.algorithms import NoMoreTrialError, Tuner
 from hpo_nni.optimizers.base import Observation, Outcome
 from hpo_nni.space import parse_space
-from hpo_nni.trial.files import BASELINE
-from hpo_nni.trial.meter import JUDGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,12 +16,14 @@ from hpo_nni.errors import LedgerError
 from hpo_nni.ledger.database import Database
 from hpo_nni.ledger.questions import Questions
 from hpo_nni.ledger.records import (
+    ORDERS,
     DecisionRecord,
     EvaluationRecord,
     ExperimentRecord,
     JobRecord,
     TrialRecord,
     TrialState,
+    last_order,
 )
 from hpo_nni.ledger.rows import Record, encode, from_row, insert, select, to_row
 
@@ -155,6 +157,9 @@ class Ledger(Questions):
     ) -> bool:
         """Note how a trial ended; the first that says so wins.
 
+        A stopping rule that spoke before a trial had ended wins over the trial's success: NNI
+        kills the trial, and both must tell the same story. The score stays.
+
         Returns:
             True if this call ended it; False if it had ended, or never began here (NNI also
             announces the end of trials that never ran).
@@ -165,6 +170,9 @@ class Ledger(Questions):
             known = _known(connection, TrialRecord, trial_id)
             if known is None or known.state.is_final:
                 return False
+            order = last_order(_decisions(connection, trial_id))
+            if state is TrialState.SUCCEEDED and order is not None and order.action == "stop":
+                state, reason = TrialState.STOPPED, order.reason
             changes = {
                 "state": state,
                 "reason": reason,
@@ -226,10 +234,19 @@ class Ledger(Questions):
         with self._database.transaction() as connection:
             connection.executemany(insert(EvaluationRecord, verb="INSERT OR REPLACE"), rows)
 
-    def add_decision(self, decision: DecisionRecord) -> None:
-        """Note what was done to a trial, by whom and why."""
+    def add_decision(self, decision: DecisionRecord) -> bool:
+        """Note what was done to a trial, by whom and why.
+
+        Returns:
+            False for an order to stop or cancel a trial that has ended: it is not noted.
+        """
         with self._database.transaction() as connection:
+            if decision.action in ORDERS:
+                trial = _known(connection, TrialRecord, decision.trial_id)
+                if trial is not None and trial.state.is_final:
+                    return False
             connection.execute(insert(DecisionRecord), to_row(decision))
+            return True
 
     def _resumption(self, ended: TrialRecord) -> DecisionRecord:
         return DecisionRecord(
@@ -240,6 +257,11 @@ class Ledger(Questions):
             time=self._clock(),
             figures={} if ended.score is None else {"score": ended.score},
         )
+
+
+def _decisions(connection: sqlite3.Connection, trial_id: str) -> list[DecisionRecord]:
+    query = select(DecisionRecord, "WHERE trial_id = ? ORDER BY number")
+    return [from_row(DecisionRecord, row) for row in connection.execute(query, [trial_id])]
 
 
 def _known(connection: sqlite3.Connection, kind: type[Record], key: str) -> Record | None:

@@ -11,6 +11,7 @@ from hpo_nni.ledger.records import (
     ExperimentRecord,
     JobRecord,
     TrialRecord,
+    last_order,
 )
 from hpo_nni.ledger.rows import Record, from_row, select
 
@@ -64,6 +65,10 @@ class Questions:
     def decisions(self, trial_id: str) -> list[DecisionRecord]:
         """What was done to a trial, in the order in which it was noted."""
         return self._all(DecisionRecord, "WHERE trial_id = ? ORDER BY number", trial_id)
+
+    def standing_order(self, trial_id: str) -> DecisionRecord | None:
+        """The last order to stop or cancel a trial, unless it was resumed since."""
+        return last_order(self.decisions(trial_id))
 
     def scores(self, experiment_id: str) -> dict[str, list[tuple[int, float]]]:
         """Steps and finite scores by trial id, in the order in which the trials began.

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+
+BASELINE = "_baseline"  # the key that marks a point as the untuned config
+JUDGED = ""  # the source, in evaluations, of the series that is reported and judged
 
 
 class TrialState(enum.Enum):
@@ -120,6 +124,9 @@ class EvaluationRecord:
     time: float
 
 
+ORDERS = frozenset({"stop", "cancel"})  # the actions that tell a trial to end
+
+
 @dataclass(frozen=True)
 class DecisionRecord:
     """Why something was done to a trial.
@@ -136,3 +143,17 @@ class DecisionRecord:
     reason: str
     time: float
     figures: Mapping[str, float] = field(default_factory=dict)
+
+
+def last_order(decisions: Sequence[DecisionRecord]) -> DecisionRecord | None:
+    """The last order to end a trial; those from before it was resumed do not count.
+
+    Args:
+        decisions: all of one trial, in the order in which they were noted.
+    """
+    for decision in reversed(decisions):
+        if decision.action == "resume":
+            return None
+        if decision.action in ORDERS:
+            return decision
+    return None

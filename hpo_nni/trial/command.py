@@ -25,9 +25,9 @@ def settings_file(trial_command: str, code_directory: Path) -> Path | None:
         return None
     if words[:1] == ["cd"] and words[2:3] == ["&&"]:
         code_directory = code_directory / words[1]
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for place, word in enumerate(words):
         if word.startswith("--config="):
             return code_directory / word.removeprefix("--config=")
-        if word == "--config" and following:
-            return code_directory / following
+        if word == "--config" and place + 1 < len(words):
+            return code_directory / words[place + 1]
     return None

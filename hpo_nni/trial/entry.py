@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_nni.direction import Direction
 from hpo_nni.errors import HpoNniError, Problem, SettingsError
-from hpo_nni.ledger.records import ExperimentRecord, TrialRecord, TrialState
+from hpo_nni.ledger.records import BASELINE, ExperimentRecord, TrialRecord, TrialState
 from hpo_nni.nni_api.trial_channel import TrialPoint, open_channel
 from hpo_nni.trial.files import is_baseline, prepare_files, write_files
 from hpo_nni.trial.place import find_place
@@ -108,17 +108,17 @@ def _read_point(file: Path) -> dict[str, Any]:
     return point
 
 
-def _load(config: Path, place: Place, point: Mapping[str, Any]) -> TrialSettings:
-    shown = {key: value for key, value in point.items() if not key.startswith("_")}
-    settings = load_settings(
-        config.resolve(),
-        Substitutions(
-            experiment_id=place.experiment_id,
-            trial_id=place.trial_id,
-            output_directory=place.output_directory,
-            point=shown,
-        ),
+def _substitutions(place: Place, point: Mapping[str, Any]) -> Substitutions:
+    return Substitutions(
+        experiment_id=place.experiment_id,
+        trial_id=place.trial_id,
+        output_directory=place.output_directory,
+        point={key: value for key, value in point.items() if key != BASELINE},
     )
+
+
+def _load(config: Path, substitutions: Substitutions) -> TrialSettings:
+    settings = load_settings(config.resolve(), substitutions)
     for warning in settings.warnings:
         logger.warning("%s", warning)
     return settings
@@ -129,8 +129,9 @@ def _dry_run(config: Path, place: Place, point: Mapping[str, Any]) -> int:
     from hpo_nni.platforms.base import JobSpec  # noqa: PLC0415  (a trial loads it in its runner)
     from hpo_nni.trial.runner import open_platform  # noqa: PLC0415
 
-    settings = _load(config, place, point)
-    for file in prepare_files(settings, point):
+    substitutions = _substitutions(place, point)
+    settings = _load(config, substitutions)
+    for file in prepare_files(settings, point, substitutions):
         print(f"# {file.source} -> {file.target}")
         print(file.diff() or "# no edits", end="\n\n")
     platform = open_platform(settings, place)
@@ -154,7 +155,7 @@ def _run(config: Path, place: Place, channel: TrialChannel) -> int:
     point = channel.receive_point().parameters
     place.output_directory.mkdir(parents=True, exist_ok=True)
     with Ledger.open(place.working_directory) as ledger:
-        trial = _Trial(config, place, point, ledger)
+        trial = _Trial(config, place, point, _substitutions(place, point), ledger)
         outcome = trial.run(channel, shutdown)
     if outcome.state is TrialState.SUCCEEDED:
         return 0
@@ -171,6 +172,7 @@ class _Trial:
     config: Path
     place: Place
     point: Mapping[str, Any]
+    substitutions: Substitutions
     ledger: Ledger
 
     def run(self, channel: TrialChannel, shutdown: Shutdown) -> Outcome:
@@ -178,7 +180,7 @@ class _Trial:
 
         settings = self._load_and_begin()
         try:
-            self._write_configs(prepare_files(settings, self.point))
+            self._write_configs(prepare_files(settings, self.point, self.substitutions))
             return TrialRunner(self.place, settings, self.ledger, channel, shutdown).run()
         except HpoNniError as error:
             self._fail(str(error))
@@ -190,7 +192,7 @@ class _Trial:
     def _load_and_begin(self) -> TrialSettings:
         """Read the settings; the trial is in the ledger even if they are wrong."""
         try:
-            settings = _load(self.config, self.place, self.point)
+            settings = _load(self.config, self.substitutions)
         except HpoNniError as error:
             self._begin(Direction.MAXIMIZE)
             self._fail(str(error))

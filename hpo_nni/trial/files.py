@@ -18,15 +18,16 @@ from hpo_nni.documents import (
     unified_diff,
 )
 from hpo_nni.errors import HpoNniError, KeyPathError, Problem, SettingsError
+from hpo_nni.ledger.records import BASELINE
 from hpo_nni.stores.base import open_store
+from hpo_nni.trial.shell import fill_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_nni.documents import Schema, Touched
     from hpo_nni.trial.settings import ConfigFile, TrialSettings
-
-BASELINE = "_baseline"  # the mark of a point that stands for the untuned config
+    from hpo_nni.trial.substitutions import Substitutions
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,15 @@ def is_baseline(point: Mapping[str, Any]) -> bool:
     return bool(point.get(BASELINE))
 
 
-def prepare_files(settings: TrialSettings, point: Mapping[str, Any]) -> list[PreparedFile]:
+def prepare_files(
+    settings: TrialSettings, point: Mapping[str, Any], substitutions: Substitutions
+) -> list[PreparedFile]:
     """Edit the base files by the point; nothing is written.
+
+    Args:
+        settings: name the files, and the keys that the ini itself uses.
+        point: the trial's, with its mark if it is the untuned one: then no key path is edited.
+        substitutions: what `${...}` stands for, as in the ini.
 
     Raises:
         SettingsError: with every key that matches nothing, or more than one file, every value that
@@ -86,8 +94,8 @@ def prepare_files(settings: TrialSettings, point: Mapping[str, Any]) -> list[Pre
     values = {} if is_baseline(point) else dict(point)
     drafts = [_open(file, settings.path.parent) for file in settings.files]
     problems: list[Problem] = []
-    replaced = {key for draft in drafts for key in _fill_placeholders(draft, point)}
-    taken = replaced | set(settings.used_keys)
+    replaced = [_fill_placeholders(draft, substitutions) for draft in drafts]
+    taken = settings.used_keys.union(*replaced)
     for key, value in _keys_and_values(values, taken, drafts):
         problem = _give_out(key, value, drafts, optional=settings.passes_point)
         if problem is not None:
@@ -115,19 +123,15 @@ def _open(file: ConfigFile, base: Path) -> _Draft:
     return _Draft(file=file, base=text, text=text, schema=schema, edits={})
 
 
-def _fill_placeholders(draft: _Draft, point: Mapping[str, Any]) -> set[str]:
-    """Replace `${key}` by the key's value; returns the keys that were found."""
-    found = set()
-    for key, value in point.items():
-        mark = key if key.startswith("${") else f"${{{key}}}"
-        if mark in draft.text:
-            draft.text = draft.text.replace(mark, str(value))
-            found.add(key)
-    return found
+def _fill_placeholders(draft: _Draft, substitutions: Substitutions) -> frozenset[str]:
+    """Replace `${key}` by the key's value, as in the ini; returns the keys that were found."""
+    filled = fill_text(draft.text, substitutions.words())
+    draft.text = filled.text
+    return frozenset().union(*(substitutions.keys_of(name) for name in filled.used))
 
 
 def _keys_and_values(
-    values: Mapping[str, Any], taken: set[str], drafts: Sequence[_Draft]
+    values: Mapping[str, Any], taken: frozenset[str], drafts: Sequence[_Draft]
 ) -> list[tuple[str, Any]]:
     """What is left to edit; a dict under a key that selects nothing is a bundle of keys."""
     pairs: list[tuple[str, Any]] = []

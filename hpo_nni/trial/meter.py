@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo_nni.direction import Direction
-from hpo_nni.ledger.records import EvaluationRecord
+from hpo_nni.ledger.records import JUDGED, EvaluationRecord
 from hpo_nni.metrics import (
     Evaluator,
     RateLimit,
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from hpo_nni.trial.settings import TrialSettings
 
 logger = logging.getLogger(__name__)
-
-JUDGED = ""  # the name, in the ledger, of the series that is reported and judged
 
 
 class _Followed:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hpo_nni.errors import HpoNniError, JobError, NniError
 from hpo_nni.ledger.process_identity import ProcessIdentity
-from hpo_nni.ledger.records import DecisionRecord, JobRecord, TrialState
+from hpo_nni.ledger.records import JobRecord, TrialState
 from hpo_nni.metrics import report_values
 from hpo_nni.nni_api.rest import RestClient
 from hpo_nni.platforms import PLATFORMS
@@ -190,15 +190,15 @@ class TrialRunner:
         self._channel.report("PERIODICAL", sequence, values)
 
     def _end(self, state: TrialState, reason: str, score: float | None = None) -> Outcome:
-        """Close the trial in the ledger; if somebody else has, theirs is how it ended."""
-        if self._ledger.end_trial(self._place.trial_id, state, reason, score):
-            return Outcome(state, reason, score)
+        """Close the trial in the ledger, which may know better how it ended."""
+        self._ledger.end_trial(self._place.trial_id, state, reason, score)
         trial = self._ledger.trial(self._place.trial_id)
-        return Outcome(trial.state, trial.reason, trial.score) if trial else Outcome(state, reason)
+        assert trial is not None
+        return Outcome(trial.state, trial.reason, trial.score)
 
     def _who_ended_it(self) -> tuple[TrialState, str]:
         """State and reason of a trial that was told to end: the assessor, a person, or NNI."""
-        decision = self._last_order()
+        decision = self._ledger.standing_order(self._place.trial_id)
         if decision is not None:
             stopped = decision.action == "stop"
             return (TrialState.STOPPED if stopped else TrialState.CANCELLED), decision.reason
@@ -208,15 +208,6 @@ class TrialRunner:
         if status == "USER_CANCELED":
             return TrialState.CANCELLED, "cancelled by a user, through NNI"
         return TrialState.CANCELLED, f"NNI ended it ({self._shutdown.cause})"
-
-    def _last_order(self) -> DecisionRecord | None:
-        """The last order to end it; orders from before it was resumed do not count."""
-        for decision in reversed(self._ledger.decisions(self._place.trial_id)):
-            if decision.action == "resume":
-                return None
-            if decision.action in {"stop", "cancel"}:
-                return decision
-        return None
 
     def _status_in_nni(self) -> str:
         experiment = self._ledger.experiment(self._place.experiment_id)
