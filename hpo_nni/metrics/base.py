@@ -33,7 +33,7 @@ class MetricSource(Protocol):
        cannot be read for a while: that is logged once per reason, and tried again.
     4. A damaged record is skipped, logged and counted in `damaged`; where nothing behind it can be
        trusted, the rest of its file is given up, which is logged too. Nothing is raised.
-    5. One `poll` reads at most `growing.POLL_BYTES` of a file; what is left comes with the next.
+    5. One `poll` reads a few MiB of a file at most; what is left comes with the next.
     """
 
     @property

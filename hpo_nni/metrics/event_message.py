@@ -94,24 +94,23 @@ def parse_event(record: bytes) -> EventMessage:
     step = 0
     values = []
     keys = []
+    inside = []
     for key, start, end in fields(record, 0, len(record)):
         keys.append(key)
         if key == EVENT_SUMMARY:
             for inner, first, last in fields(record, start, end):
-                keys.append(inner)
+                inside.append(inner)
                 if inner == _SUMMARY_VALUE:
                     values.append(_value(record, first, last))
         elif key == EVENT_TIME:
             time = _double(record, start)[0]
         elif key == EVENT_STEP:
             step = start if start < 1 << 63 else start - (1 << 64)
-    return EventMessage(time, step, values, keys in _PLAIN)
+    is_plain = keys in _PLAIN and inside == [_SUMMARY_VALUE]
+    return EventMessage(time, step, values, is_plain)
 
 
-_PLAIN = (
-    [EVENT_TIME, EVENT_STEP, EVENT_SUMMARY, _SUMMARY_VALUE],
-    [EVENT_TIME, EVENT_SUMMARY, _SUMMARY_VALUE],
-)
+_PLAIN = ([EVENT_TIME, EVENT_STEP, EVENT_SUMMARY], [EVENT_TIME, EVENT_SUMMARY])
 
 
 def _value(record: bytes, start: int, end: int) -> Value:

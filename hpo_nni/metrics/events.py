@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hpo_nni.metrics.growing import Chunk
 
 _MARK = ".tfevents."
+_POLL_BYTES = 1 << 20  # twenty thousand scalars, whose points take five times as much
 _OPEN_FILES = 32  # older files hardly grow, and there may be thousands of them
 
 
@@ -59,7 +60,7 @@ class EventSource:
         self._look()
         found = []
         for file in self._files.values():
-            for records in file.records(file.growing.read()):
+            for records in file.records(file.growing.read(_POLL_BYTES)):
                 found += self._decoder.points(records)
         for file in list(self._files.values())[:-_OPEN_FILES]:
             file.growing.release()

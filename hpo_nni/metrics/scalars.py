@@ -68,6 +68,8 @@ class ScalarDecoder:
                         name = names.get(record[place:at] + record[at + 4 :])
                         if name is not None:
                             break
+                else:
+                    place = 0
             if name:
                 found.append(MetricPoint(step, {name: _float(record, at)[0]}, time))
             elif name is None:
@@ -76,7 +78,13 @@ class ScalarDecoder:
         return found
 
     def _take_apart(self, record: bytes, after_step: int, found: list[MetricPoint]) -> None:
-        """Decode a record of any layout, and remember it if others can be looked up by it."""
+        """Decode a record of any layout, and remember it if others can be looked up by it.
+
+        Args:
+            record: the record.
+            after_step: where what follows its step begins; 0 if its head is an unusual one.
+            found: where its point goes.
+        """
         try:
             event = parse_event(record)
             names = [value.tag.decode() for value in event.values]
@@ -94,7 +102,7 @@ class ScalarDecoder:
                     values[name] = value.number
             elif name in self._wanted:
                 self._damage.report(f"a record of {name!r} holds something else than one number")
-        if event.is_plain and event.values[0].place:
+        if after_step and event.is_plain and event.values[0].place:
             self._remember(record, after_step, event.values[0].place, names[0])
         if values:
             found.append(MetricPoint(event.step, values, event.time))
