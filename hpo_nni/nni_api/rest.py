@@ -134,7 +134,10 @@ class RestClient:
         if response.status >= 400:
             words = content.decode("utf-8", "replace").strip()
             raise NniError(f"NNI refused {method} {path}: {response.status} {words}")
-        return json.loads(content) if content else None
+        try:
+            return json.loads(content) if content else None
+        except ValueError as error:  # while NNI 3 comes up, every path is the web page
+            raise NniError(f"NNI at {self.base_url} does not answer in JSON yet") from error
 
 
 def seconds(duration: object) -> float | None:
