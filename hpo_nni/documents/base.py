@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import enum
+import operator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Kind(enum.Enum):
     ENUM = "an enum name"
     NULL = "null"
     OTHER = "a value of its own kind"  # YAML's dates and binaries
+
+    __hash__ = object.__hash__  # Enum's own is written in Python, and tables are asked by kind
 
 
 class Node:
@@ -159,12 +162,15 @@ def splice(text: str, splices: Iterable[Splice]) -> str:
     """
     pieces: list[str] = []
     position = 0
-    for start, end, replacement in sorted(splices, key=lambda item: item[:2]):
+    for start, end, replacement in sorted(splices, key=_span):
         assert start >= position, "edits overlap"
         pieces += (text[position:start], replacement)
         position = end
     pieces.append(text[position:])
     return "".join(pieces)
+
+
+_span = operator.itemgetter(0, 1)
 
 
 class Lines:

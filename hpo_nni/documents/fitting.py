@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_nni.documents.base import ConfigDocument, Kind, Node
@@ -12,6 +11,8 @@ from hpo_nni.errors import DocumentError, ValueMismatchError
 from hpo_nni.registry import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hpo_nni.documents.schema import FieldType, MessageType
 
 
@@ -56,7 +57,7 @@ def fit(document: ConfigDocument, value: Any, old: Node | None, spot: Spot) -> A
     else:
         assert old is not None
         want = Want(old.kind, has_null=not document.repeats_are_lists)
-        if old.kind in {Kind.NULL, Kind.OTHER} and isinstance(value, (Mapping, list)):
+        if old.kind in {Kind.NULL, Kind.OTHER} and isinstance(value, (dict, list)):
             return _natural(document, value)
     return fit_scalar(value, want)
 
@@ -68,7 +69,7 @@ def _is_list(document: ConfigDocument, value: Any, old: Node | None, spot: Spot)
         return True
     # without a schema a repeated field that stands once looks like any other
     return (
-        isinstance(value, (list, tuple))
+        isinstance(value, list)
         and old is not None
         and document.repeats_are_lists
         and not spot.is_item
@@ -78,7 +79,7 @@ def _is_list(document: ConfigDocument, value: Any, old: Node | None, spot: Spot)
 def _fit_list(document: ConfigDocument, value: Any, old: Node | None, spot: Spot) -> list[Any]:
     if isinstance(value, str) and value.strip().startswith("["):
         value = _parse(document, value, is_list=True)
-    if not isinstance(value, (list, tuple)):
+    if not isinstance(value, list):
         if not document.repeats_are_lists:
             shown = json.dumps(value, ensure_ascii=False, default=str)
             raise ValueMismatchError(
@@ -103,7 +104,7 @@ def _fit_group(
 ) -> dict[str, Any]:
     if isinstance(value, str):
         value = _parse(document, value, is_list=False)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise ValueMismatchError(f"{value!r} is no group of fields, and one stands here")
     fitted = {}
     for raw_name, item in value.items():
@@ -153,12 +154,12 @@ def _parse(document: ConfigDocument, text: str, *, is_list: bool) -> Any:
 def _natural(document: ConfigDocument, value: Any, *, is_item: bool = False) -> Any:
     """A value for a place of which nothing is known."""
     is_proto = document.repeats_are_lists
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for name in value:
             _check_name(document, name)
         return {str(name): _natural(document, item) for name, item in value.items()}
     if isinstance(value, list):
-        if is_proto and (is_item or len({isinstance(item, Mapping) for item in value}) > 1):
+        if is_proto and (is_item or len({isinstance(item, dict) for item in value}) > 1):
             raise ValueMismatchError(f"{value!r} is no list that protobuf text can hold")
         return [_natural(document, item, is_item=True) for item in value]
     if value is None and is_proto:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -54,11 +55,16 @@ def parse_document(text: str, *, path: str = "", format: str | None = None) -> C
             hint=f"name the format: {', '.join(FORMATS.names())}",
         )
     try:
-        document: ConfigDocument = FORMATS.load(name).parse(text)
+        return _load(name).parse(text)
     except DocumentError as error:
         if path:
             raise DocumentError(
                 f"{path}: {error.message}", line=error.line, column=error.column, hint=error.hint
             ) from error
         raise
-    return document
+
+
+@functools.cache  # looking through entry points takes longer than parsing most configs
+def _load(name: str) -> type[ConfigDocument]:
+    found: type[ConfigDocument] = FORMATS.load(name)
+    return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jsonpath_ng.ext.parser import parse
 from jsonpath_ng.jsonpath import Child, Fields, Index, JSONPath, Root, This
 
-from hpo_nni.documents.base import ConfigDocument, Kind, Node
+from hpo_nni.documents.base import ConfigDocument, Kind, ListNode, Node
 from hpo_nni.documents.keypath import Field, JsonPath
 from hpo_nni.documents.select import Target
 from hpo_nni.errors import KeyPathError, KeyPathSyntaxError, NoMatchError
@@ -47,7 +47,7 @@ def find(document: ConfigDocument, path: JsonPath, read: Callable[[Node], Any]) 
             f"{path} finds nothing",
             hint=did_you_mean("", root.content) if root.kind is Kind.MAP else "",
         )
-    spans = sorted((node.start, -node.end) for node in targets)
+    spans = sorted((node.start, -_end(node)) for node in targets)
     for (_, end), (start, _) in itertools.pairwise(spans):
         if start < -end:
             raise KeyPathError(
@@ -95,3 +95,9 @@ def _steps(path: JSONPath) -> list[str | int]:
         return list(getattr(path, "indices", None) or [getattr(path, "index")])[:1]  # noqa: B009
     assert isinstance(path, (Root, This)), path
     return []
+
+
+def _end(node: Node) -> int:
+    """Where a value ends; a repeated field ends with its last entry."""
+    entries = node.entries if isinstance(node, ListNode) else None
+    return entries[-1].end if entries else node.end

@@ -27,6 +27,7 @@ _SIMPLE = {
 }
 _OCTAL = re.compile(r"([+-]?)0([0-7]+)\Z")
 _WORD_FLOAT = re.compile(r"([+-]?)(inf(?:inity)?f?|nanf?)\Z", re.IGNORECASE)
+_PLAIN_INTEGER = re.compile(r"-?[0-9]+\Z")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]+\Z")
 
 
@@ -130,7 +131,8 @@ def spell(data: Any, old: str) -> str:
     if isinstance(data, int):
         return str(data)
     if isinstance(data, float):
-        return repr(data)
+        is_whole = data.is_integer() and _PLAIN_INTEGER.match(old)
+        return str(int(data)) if is_whole else repr(data)
     return quoted(data, "'" if old[:1] == "'" else '"')
 
 

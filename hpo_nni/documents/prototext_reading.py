@@ -28,8 +28,9 @@ _FIELD = re.compile(
     rf"{_SPACE}(?:{_NAME}{_SPACE}(?::{_SPACE}(?:{_SCALARS}|([{{<])|(\[))|([{{<])|(\[))"
     r"|([}>])|([;,])|(\Z))"
 )
-_ITEM = re.compile(rf"{_SPACE}(?:{_SCALARS}|([{{<])|(\]))")
-_AFTER_ITEM = re.compile(rf"{_SPACE}([,\]])")
+_ITEM = re.compile(rf"{_SPACE}(?:(?:{_SCALARS}){_SPACE}(?=[,\]])|([{{<])|(\]))")
+_PLAIN_FLOAT = re.compile(r"-?[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?\Z")
+_SCALAR = re.compile(_SCALARS)
 _SKIP = re.compile(_SPACE)
 WHOLE_NAME = re.compile(rf"{_NAME}\Z")
 _CLOSERS = {"{": "}", "<": ">"}
@@ -68,11 +69,12 @@ class _Reader:
         self.fields(root, start, "", 0)
         return root
 
-    def fields(  # noqa: C901, PLR0912 -- the hot loop: every call saved is a tenth of its time
+    def fields(  # noqa: C901, PLR0912, PLR0915 -- the hot loop: every call saved is a tenth of its time
         self, group: Node, at: int, closer: str, depth: int
     ) -> int:
         """Read fields into `group` up to its closer; return the offset behind the closer."""
-        text, match_at, kinds = self.text, _FIELD.match, _KINDS
+        text, match_at, words = self.text, _FIELD.match, _WORDS
+        string, integer, enum = Kind.STRING, Kind.INTEGER, Kind.ENUM
         stack: list[tuple[Node, str]] = []
         content = group.content
         last: Node | None = None  # the entry that a separator would belong to
@@ -84,10 +86,20 @@ class _Reader:
             at = match.end()
             if what <= _WORD:  # type: ignore[operator]
                 start, end = match.span(what)  # type: ignore[arg-type]
-                kind = kinds[what]  # type: ignore[index]
-                if what >= _NUMBER:  # type: ignore[operator]
-                    kind = self.kind_of(match[what], what, start)  # type: ignore[index, arg-type]
+                if what == _STRINGS:
+                    kind = string
+                elif what == _PLAIN_INTEGER:
+                    kind = integer
+                elif what == _WORD:
+                    kind = words.get(match[_WORD], enum)
+                else:
+                    kind = self.kind_of(match[_NUMBER], _NUMBER, start)
                 last = Node(kind, start, end, match.start(1), end)
+                name = match[1]
+                if name in content or name[0] == "[":
+                    _put(content, name, last)
+                else:
+                    content[name] = last
             elif what in {_OPEN, _OPEN_BARE}:
                 start = at - 1
                 node = Node(Kind.MAP, start, at, match.start(1), at, {})
@@ -96,7 +108,6 @@ class _Reader:
                 stack.append((group, closer))
                 _put(content, match[1], node)
                 group, content, closer, last = node, node.content, _CLOSERS[text[start]], None
-                continue
             elif what == _CLOSE:
                 if match[_CLOSE] != closer:
                     raise self.fault(at - 1, self.unexpected(at - 1, closer))
@@ -106,13 +117,11 @@ class _Reader:
                 last = group
                 group, closer = stack.pop()
                 content = group.content
-                continue
             elif what == _SEPARATOR:
                 if last is None:
                     raise self.fault(at - 1)
                 last.outer_end = at
                 last = None
-                continue
             elif what == _END:
                 if closer:
                     raise self.fault(group.start, f"this '{text[group.start]}' is never closed")
@@ -120,38 +129,40 @@ class _Reader:
             else:
                 last = self.list_of_items(match.start(1), at, len(stack) + depth)
                 at = last.end
-            _put(content, match[1], last)
+                _put(content, match[1], last)
 
     def list_of_items(self, outer_start: int, at: int, depth: int) -> ListNode:
         """Read the items behind a `[`."""
-        text, start = self.text, at - 1
+        text, start, match_at = self.text, at - 1, _ITEM.match
         items: list[Node] = []
         if depth >= MAX_DEPTH:
             raise self.fault(start, f"nested deeper than {MAX_DEPTH} levels")
         while True:
-            match = _ITEM.match(text, at)
+            match = match_at(text, at)
             if match is None:
-                raise self.fault(at, self.unexpected(_skip(text, at), "]"))
+                raise self.bad_item(at)
             what = match.lastindex or 0
             at = match.end()
-            if what == _ITEM_CLOSE:
-                if items:
-                    raise self.fault(at - 1, "a value must follow the comma")
-                break
-            if what == _ITEM_OPEN:
+            if what < _ITEM_OPEN:
+                first, end = match.span(what)
+                kind = _KINDS[what + 1]
+                if what + 1 >= _NUMBER:
+                    kind = self.kind_of(match[what], what + 1, first)
+                items.append(Node(kind, first, end, first, end))
+            elif what == _ITEM_OPEN:
                 item = Node(Kind.MAP, at - 1, at, at - 1, at, {})
                 at = self.fields(item, at, _CLOSERS[text[at - 1]], depth + 1)
                 item.end = item.outer_end = at
+                items.append(item)
+                at = _skip(text, at)
+                if text[at : at + 1] not in {",", "]"}:
+                    raise self.fault(at, self.unexpected(at, "]"))
+            elif items:
+                raise self.fault(at - 1, "a value must follow the comma")
             else:
-                first = match.start(what)
-                kind = self.kind_of(match[what], what + 1, first)
-                item = Node(kind, first, at, first, at)
-            items.append(item)
-            after = _AFTER_ITEM.match(text, at)
-            if after is None:
-                raise self.fault(at, self.unexpected(_skip(text, at), "]"))
-            at = after.end()
-            if after[1] == "]":
+                break
+            at += 1
+            if text[at - 1] == "]":
                 break
         node = ListNode(Kind.LIST, start, at, outer_start, at, items)
         node.entries = None
@@ -163,6 +174,8 @@ class _Reader:
             return _WORDS.get(raw, Kind.ENUM)
         if what != _NUMBER:
             return _KINDS[what]
+        if _PLAIN_FLOAT.match(raw):
+            return Kind.FLOAT
         for kind, parse in ((Kind.INTEGER, parse_integer), (Kind.FLOAT, parse_float)):
             try:
                 parse(raw)
@@ -170,6 +183,14 @@ class _Reader:
                 continue
             return kind
         raise self.fault(at, f"{raw!r} is not a number")
+
+    def bad_item(self, at: int) -> DocumentError:
+        """What stands in a list where an item and a comma should."""
+        at = _skip(self.text, at)
+        scalar = _SCALAR.match(self.text, at)
+        if scalar is not None:
+            at = _skip(self.text, scalar.end())
+        return self.fault(at, self.unexpected(at, "]"))
 
     def unexpected(self, at: int, closer: str) -> str:
         found = repr(self.text[at]) if at < len(self.text) else "the end of the text"
@@ -210,7 +231,6 @@ def _put(content: dict[str, Node], name: str, node: Node) -> None:
         group = ListNode(Kind.LIST, first.start, first.end, first.outer_start, 0, items)
         group.entries = [first]
         content[name] = group
-    group.end, group.outer_end = node.end, node.outer_end
     group.entries.append(node)  # type: ignore[union-attr]
     if node.kind is Kind.LIST:
         group.content.extend(node.content)

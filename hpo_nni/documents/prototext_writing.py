@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_nni.documents.base import (
@@ -19,7 +18,7 @@ from hpo_nni.documents.base import (
 from hpo_nni.documents.prototext_literals import spell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _FIRST_INDENT = re.compile(r"\n([ \t]+)[^\s#]")
 
@@ -45,7 +44,7 @@ class Style(NamedTuple):
 def write_value(text: str, data: Any, like: Node | None) -> str:
     """A scalar, a group or a list as text, styled after the node it replaces."""
     old = text[like.start : like.end] if like is not None else ""
-    if isinstance(data, Mapping):
+    if isinstance(data, dict):
         is_tall = like is not None and like.kind is Kind.MAP and "\n" in old
         indent = indent_of(text, like.outer_start) if is_tall and like is not None else None
         written = _group(data, _style(text, indent))
@@ -114,7 +113,7 @@ def _fields(data: Mapping[str, Any], style: Style) -> list[str]:
     fields = []
     for name, value in data.items():
         items = value if isinstance(value, list) else [value]
-        if any(isinstance(item, Mapping) for item in items):
+        if any(isinstance(item, dict) for item in items):
             fields += [f"{name} {_group(item, style)}" for item in items]
         elif isinstance(value, list):
             if value:

@@ -16,7 +16,7 @@ from hpo_nni.documents.select import Target, select
 from hpo_nni.errors import HpoNniError, KeyPathError, Problem, SettingsError, ValueMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from hpo_nni.documents.schema import Schema
 
@@ -41,6 +41,7 @@ class Touched(NamedTuple):
     note: str = ""
 
 
+_CONTAINERS = (dict, list)
 _Pending = dict[Node, tuple[str, Any]]
 _Saved = tuple[ConfigDocument, _Pending, int, "Lines | None"]
 
@@ -83,13 +84,12 @@ class Session:
 
     def finish(self) -> str:
         """The edited text."""
-        self._flush()
-        return self.document.dump()
+        return splice(self.document.text, self._pending_splices())
 
     def apply(self, key: str, value: Any) -> None:
         """Apply one key; raise and leave things half done if it fails: `restore` undoes them."""
         value = _plain(value)
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             self._apply_group(key, value)
             return
         parsed = parse_key(key)
@@ -131,16 +131,17 @@ class Session:
 
     def _apply_path(self, key: str, path: KeyPath | JsonPath, value: Any) -> None:
         changes = self._plan(key, path, value)
-        if any(change.scalar is None for change in changes):
-            if self.pending:
-                self._flush()
-                changes = self._plan(key, path, value)
-            splices = [piece for change in changes for piece in change.splices]
-            self._rewrite(splice(self.document.text, _merged(splices)))
-        else:
-            for change in changes:
-                assert change.scalar is not None
+        if self.pending and any(change.scalar is None for change in changes):
+            self._flush()
+            changes = self._plan(key, path, value)
+        splices = []
+        for change in changes:
+            splices += change.splices
+            if change.scalar is not None:
                 self.pending[change.scalar[0]] = change.touched.new, change.scalar[1]
+        if splices:
+            splices += self._pending_splices()
+            self._rewrite(splice(self.document.text, dict.fromkeys(splices)))
         self.touched += [change.touched for change in changes]
 
     def _plan(self, key: str, path: KeyPath | JsonPath, value: Any) -> list[_Change]:
@@ -170,12 +171,12 @@ class Session:
                 old = f"[{', '.join(self._text_of(item) for item in node.content)}]"
         else:
             new = document.write(data, node)
-            splices = [Splice(node.start, node.end, new)]
-            is_scalar = not isinstance(data, Mapping) and node.kind not in {Kind.MAP, Kind.LIST}
+            is_scalar = type(data) is not dict and type(node.content) not in _CONTAINERS
             scalar = (node, data) if is_scalar and not owner else None
-        line = self._line(node.start)
-        notes = "; ".join(filter(None, (note, owner)))
-        return _Change(Touched(key, target.path, line, old, new, notes), splices, scalar)
+            splices = [] if scalar else [Splice(node.start, node.end, new)]
+        notes = f"{note}; {owner}" if note and owner else note or owner
+        touched = Touched(key, target.path, self._line(node.start), old, new, notes)
+        return _Change(touched, splices, scalar)
 
     def _plan_list(self, node: Node, data: list[Any]) -> tuple[list[Splice], str]:
         document = self.document
@@ -184,7 +185,7 @@ class Session:
             likes = [items[min(i, len(items) - 1)] if items else None for i in range(len(data))]
             texts = [document.write(item, like) for item, like in zip(data, likes, strict=True)]
             return assign(document, node, texts), f"[{', '.join(texts)}]"
-        if any(isinstance(item, Mapping) for item in data):  # one group becomes several, or none
+        if any(isinstance(item, dict) for item in data):  # one group becomes several, or none
             group = ListNode(Kind.LIST, node.start, node.end, node.outer_start, node.end, [node])
             group.entries = [node]
             texts = [document.write(item, node) for item in data]
@@ -293,18 +294,15 @@ class Session:
     def _flush(self) -> None:
         """Write what is pending into the text."""
         if self.pending:
-            pieces = [Splice(node.start, node.end, new) for node, (new, _) in self.pending.items()]
-            self._rewrite(splice(self.document.text, pieces))
+            self._rewrite(splice(self.document.text, self._pending_splices()))
+
+    def _pending_splices(self) -> list[Splice]:
+        return [Splice(node.start, node.end, new) for node, (new, _) in self.pending.items()]
 
     def _rewrite(self, text: str) -> None:
         self.document = type(self.document).parse(text)
         self.pending = {}
         self._lines = None
-
-
-def _merged(splices: Sequence[Splice]) -> list[Splice]:
-    """Each splice once: overlapping selections may name a place twice."""
-    return list(dict.fromkeys(splices))
 
 
 def _is_range(path: KeyPath) -> bool:

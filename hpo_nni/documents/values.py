@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_nni.documents.base import EnumName, Kind
 from hpo_nni.documents.schema import INTEGER_RANGES
@@ -14,7 +12,7 @@ from hpo_nni.errors import ValueMismatchError
 from hpo_nni.registry import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hpo_nni.documents.schema import FieldType
 
@@ -27,8 +25,7 @@ _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 _LONGEST_INTEGER = 100
 
 
-@dataclass(frozen=True)
-class Want:
+class Want(NamedTuple):
     """What a place takes.
 
     Attributes:
@@ -76,8 +73,8 @@ def fit_scalar(value: Any, want: Want) -> Any:
         if want.has_null:
             return None
         raise ValueMismatchError("null is no value in protobuf text")
-    if isinstance(value, (Mapping, list, tuple)):
-        what = "a group of fields" if isinstance(value, Mapping) else "a list"
+    if isinstance(value, (dict, list)):
+        what = "a group of fields" if isinstance(value, dict) else "a list"
         raise ValueMismatchError(f"{value!r} is {what}, and {want.kind.value} stands here")
     return _FITS[want.kind](value, want)
 
