@@ -1,8 +1,16 @@
-"""Records that could not be used: all counted, the first few of each file said aloud."""
+"""What could not be used: damaged records, and files that cannot be read.
+
+Damage is counted, and the first of it is said aloud. A file that is not there yet is no damage; one
+that is there and cannot be read is said aloud once per reason.
+"""
 
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -27,3 +35,30 @@ class Damage:
             logger.warning("%s: %s", self._where, fact)
         if self.count == ALOUD:
             logger.warning("%s: further damage is counted but not logged", self._where)
+
+
+class Presence:
+    """Whether a path can be read.
+
+    Attributes:
+        absence: why not, as the end of a sentence about the path; empty if it can be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._said: set[str] = set()
+        self.absence = "does not exist"
+
+    def found(self) -> None:
+        """Note that it can be read."""
+        self.absence = ""
+
+    def lost(self, error: OSError) -> None:
+        """Note why it cannot be read; log it unless it just does not exist."""
+        if isinstance(error, FileNotFoundError):
+            self.absence = "does not exist"
+            return
+        self.absence = f"cannot be read: {error.strerror or error}"
+        if self.absence not in self._said:
+            self._said.add(self.absence)
+            logger.warning("%s %s; trying again", self._path, self.absence)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from hpo_nni.metrics.damage import Damage
+from hpo_nni.metrics.damage import Damage, Presence
 from hpo_nni.metrics.growing import GrowingFile
 from hpo_nni.metrics.scalars import ScalarDecoder
 from hpo_nni.metrics.tfrecord import RecordReader
@@ -36,6 +36,7 @@ class EventSource:
     def __init__(self, path: Path, metrics: Collection[str]) -> None:
         self._path = path
         self._damage = Damage(str(path))
+        self._presence = Presence(path)
         self._decoder = ScalarDecoder(metrics, self._damage)
         self._files: dict[str, _EventFile] = {}
 
@@ -83,10 +84,9 @@ class EventSource:
 
     def account(self) -> str:
         """How many event files there are."""
-        if not self._files:
-            there = "has no event files" if self._path.exists() else "does not exist"
-            return f"{self._path} {there}"
-        return f"{self._path} has {len(self._files)} event file(s)"
+        if self._presence.absence and not self._files:
+            return f"{self._path} {self._presence.absence}"
+        return f"{self._path} has {len(self._files) or 'no'} event file(s)"
 
     def _look(self) -> None:
         """Take up event files that have appeared."""
@@ -96,9 +96,11 @@ class EventSource:
         except NotADirectoryError:
             self._follow(self._path)
             return
-        except OSError:
+        except OSError as error:
+            self._presence.lost(error)
             return
-        if len(names) > len(self._files) or any(name not in self._files for name in names):
+        self._presence.found()
+        if any(name not in self._files for name in names):
             for name in sorted(names):
                 self._follow(self._path / name)
             self._files = dict(sorted(self._files.items()))

@@ -5,17 +5,16 @@ What it must not do: interpret the bytes, or read any of them twice.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
+
+from hpo_nni.metrics.damage import Presence
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Iterator
     from pathlib import Path
-
-logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 18
 POLL_BYTES = 1 << 22  # what one poll takes of a file at most, so that catching up needs no memory
@@ -44,15 +43,19 @@ class GrowingFile:
     The file is opened again for each read, because network and object-store mounts show what is
     new only to a new handle; that handle stays open until the next read, because an inode that is
     held open cannot be given to another file.
+
+    Attributes:
+        path: the path.
+        presence: whether it can be read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.presence = Presence(path)
         self._name = os.fspath(path)
         self._offset = 0
         self._handle: io.FileIO | None = None
         self._identity = (0, 0)
-        self._complaints: set[str] = set()
 
     def read(self, limit: int = POLL_BYTES) -> Iterator[Chunk]:
         """Yield what is new, at most about `limit` bytes; costs one `stat` where nothing is.
@@ -61,20 +64,29 @@ class GrowingFile:
         once, and the next call tries again.
         """
         try:
-            if not self._has_changed():
-                return
-            old, previous = self._handle, self._identity
-            self._reopen()
-        except FileNotFoundError:
-            yield from self._chunks(self._handle, limit)
-            return
+            yield from self._read(limit)
         except OSError as error:
-            self._complain(error.strerror or str(error))
+            self.presence.lost(error)
+
+    def _read(self, limit: int) -> Iterator[Chunk]:
+        old, previous = self._handle, self._identity
+        try:
+            has_changed = self._has_changed()
+            if has_changed:
+                self._reopen()
+        except FileNotFoundError as error:
+            self.presence.lost(error)
+            yield from self._chunks(old, limit)
             return
-        if old is not None:
-            if self._identity != previous:
+        self.presence.found()
+        if not has_changed:
+            return
+        if old is not None and self._identity != previous:
+            try:
                 yield from self._chunks(old, sys.maxsize)
+            finally:
                 self._offset = 0
+        if old is not None:
             old.close()
         yield from self._chunks(self._handle, limit)
 
@@ -121,8 +133,3 @@ class GrowingFile:
                 return
             self._offset = at + len(data)
             yield Chunk(data, begins=at == 0)
-
-    def _complain(self, reason: str) -> None:
-        if reason not in self._complaints:
-            self._complaints.add(reason)
-            logger.warning("%s cannot be read: %s; trying again", self._name, reason)

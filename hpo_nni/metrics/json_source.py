@@ -10,7 +10,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from hpo_nni.metrics.damage import Damage
+from hpo_nni.metrics.damage import Damage, Presence
 from hpo_nni.metrics.json_keys import JsonKey, PointReader
 from hpo_nni.metrics.lines import LineSource
 
@@ -71,6 +71,7 @@ class JsonSource:
         self._metrics = metrics
         self._step_key = step_key
         self._damage = Damage(str(path))
+        self._presence = Presence(path)
         self._reader = PointReader(metrics, step_key, self._damage)
         self._signature: tuple[int, ...] = ()
         self._content = 0
@@ -122,8 +123,8 @@ class JsonSource:
         """Whether there is a document, and of how many versions."""
         if self._lines is not None:
             return self._lines.account()
-        if not self._path.exists():
-            return f"{self._path} does not exist"
+        if self._presence.absence and not self._versions:
+            return f"{self._path} {self._presence.absence}"
         return f"{self._path} was read in {self._versions} version(s)"
 
     def _read_if_changed(self) -> bytes | None:
@@ -134,13 +135,10 @@ class JsonSource:
             with self._path.open("rb") as file:
                 self._signature = self._signed(os.fstat(file.fileno()))
                 data = file.read(MAX_DOCUMENT_BYTES + 1)
-        except FileNotFoundError:
-            return None
         except OSError as error:
-            if self._signature != (error.errno,):
-                self._damage.report(f"cannot be read: {error.strerror}")
-            self._signature = (error.errno or 0,)
+            self._presence.lost(error)
             return None
+        self._presence.found()
         if len(data) > MAX_DOCUMENT_BYTES:
             self._damage.report(f"is longer than {MAX_DOCUMENT_BYTES} bytes and is not read")
             return None

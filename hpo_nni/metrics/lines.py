@@ -112,8 +112,9 @@ class LineSource(abc.ABC):
 
     def account(self) -> str:
         """How many lines were read."""
-        if not self._path.exists():
-            return f"{self._path} does not exist"
+        absence = self._growing.presence.absence
+        if absence and not self._lines:
+            return f"{self._path} {absence}"
         return f"{self._path} has {self._lines} line(s)"
 
     def _read(self, chunks: Iterable[Chunk]) -> list[MetricPoint]:

@@ -128,6 +128,17 @@ def test_a_directory_that_does_not_exist_yet_has_no_points(directory, frame, eve
     assert source.account() == f"{directory} has 1 event file(s)"
 
 
+def test_a_directory_that_cannot_be_read_is_logged_once(directory, monkeypatch, caplog):
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.scandir", refuse)
+    source = EventSource(directory, TAGS)
+    assert source.poll() + source.poll() == []
+    assert source.account() == f"{directory} cannot be read: Permission denied"
+    assert len(caplog.records) == 1
+
+
 def test_files_are_read_in_the_order_of_their_names_and_new_ones_beside_old_ones(
     directory, frame, event, append
 ):

@@ -143,3 +143,22 @@ def test_a_released_file_goes_on_where_it_was(path, append):
     file.release()
     append(path, b"two")
     assert begins(file) == [(b"two", False)]
+
+
+def test_a_read_that_fails_is_tried_again_where_it_was(path, append, monkeypatch, caplog):
+    append(path, b"one")
+    file = GrowingFile(path)
+    read(file)
+    append(path, b"two")
+    path.rename(path.with_suffix(".1"))
+    path.write_bytes(b"three")
+    pread = os.pread
+
+    def fail(*_: int) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", fail)
+    assert read(file) == b""
+    assert "Input/output error" in caplog.text
+    monkeypatch.setattr(os, "pread", pread)
+    assert begins(file) == [(b"three", True)]

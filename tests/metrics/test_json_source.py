@@ -220,11 +220,12 @@ def test_a_giant_document_is_damage(document, monkeypatch):
     assert source.damaged >= 1
 
 
-def test_what_cannot_be_read_is_damage_and_raises_nothing(document):
+def test_what_cannot_be_read_is_logged_once_and_raises_nothing(document, caplog):
     document.mkdir()
     source = JsonSource(document, ["auc"])
-    assert source.poll() + source.poll() == []
-    assert source.damaged == 1
+    assert source.poll() + source.poll() + source.finish() == []
+    assert source.account() == f"{document} cannot be read: Is a directory"
+    assert len(caplog.records) == 1
 
 
 def test_a_file_that_does_not_exist_has_no_points(document):
