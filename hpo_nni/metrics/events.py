@@ -84,9 +84,9 @@ class EventSource:
 
     def account(self) -> str:
         """How many event files there are."""
-        if self._presence.absence and not self._files:
-            return f"{self._path} {self._presence.absence}"
-        return f"{self._path} has {len(self._files) or 'no'} event file(s)"
+        if not self._files:
+            return f"{self._path} {self._presence.absence or 'has no event files'}"
+        return f"{self._path} has {len(self._files)} event file(s)"
 
     def _look(self) -> None:
         """Take up event files that have appeared."""
