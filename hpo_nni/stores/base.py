@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from hpo_nni.errors import StoreError
+from hpo_nni.errors import RegistryError, StoreError
 from hpo_nni.registry import Registry
 
 STORES = Registry(group="hpo_nni.stores", builtin={"file": "hpo_nni.stores.local:LocalStore"})
@@ -34,12 +34,12 @@ def open_store(uri: str) -> Store:
         StoreError: no store knows the scheme.
     """
     scheme, separator, _ = uri.partition("://")
-    name = scheme if separator else "file"
-    if name not in STORES.names():
+    try:
+        store: Store = STORES.load(scheme if separator else "file")()
+    except RegistryError as error:
         raise StoreError(
             f"no store reads {scheme}:// yet: {uri}",
             uri=uri,
             hint="copy the file to this machine and name it by its path",
-        )
-    store: Store = STORES.load(name)()
+        ) from error
     return store
