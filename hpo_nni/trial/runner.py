@@ -81,7 +81,7 @@ class TrialRunner:
         self._ledger = ledger
         self._shutdown = shutdown
         self._channel = channel
-        self._platform: Platform = PLATFORMS.load(settings.platform)(place.working_directory)
+        self._platform = open_platform(settings, place)
         self._identity = ProcessIdentity.current()
         self._meter = Meter(place, settings, ledger, self._report_intermediate)
 
