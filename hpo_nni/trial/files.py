@@ -6,9 +6,9 @@ placeholder `${key}` in a base file, or it selects values in exactly one base fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpo_nni.documents import (
     apply_edits,
@@ -17,17 +17,34 @@ from hpo_nni.documents import (
     parse_document,
     unified_diff,
 )
-from hpo_nni.errors import HpoNniError, KeyPathError, Problem, SettingsError
+from hpo_nni.errors import DocumentError, HpoNniError, KeyPathError, Problem, SettingsError
 from hpo_nni.ledger.records import BASELINE
 from hpo_nni.stores.base import open_store
 from hpo_nni.trial.shell import fill_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from hpo_nni.documents import Schema, Touched
+    from hpo_nni.documents import ConfigDocument, Schema, Touched
     from hpo_nni.trial.settings import ConfigFile, TrialSettings
     from hpo_nni.trial.substitutions import Substitutions
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class BaseFile:
+    """A base config as it lies there, read once for any number of points."""
+
+    file: ConfigFile
+    text: str
+    schema: Schema | None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return Path(self.file.source).name
 
 
 @dataclass(frozen=True)
@@ -40,6 +57,7 @@ class PreparedFile:
         base: the base file's text.
         text: the edited text.
         touched: what was edited, place by place.
+        filled: the keys whose placeholders stood in the base file.
     """
 
     source: str
@@ -47,26 +65,25 @@ class PreparedFile:
     base: str
     text: str
     touched: tuple[Touched, ...]
+    filled: frozenset[str] = frozenset()
 
     def diff(self) -> str:
         """The change as a unified diff; empty where nothing changed."""
         return unified_diff(self.base, self.text, self.source)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Draft:
-    """A base file while keys are being given out."""
+    """A base file while keys are being given out, its placeholders filled."""
 
-    file: ConfigFile
-    base: str
-    text: str
-    schema: Schema | None
-    edits: dict[str, Any]
+    base: BaseFile
+    document: ConfigDocument
+    filled: frozenset[str]
+    edits: dict[str, Any] = field(default_factory=dict)
 
     def resolves(self, key: str) -> bool:
-        document = parse_document(self.text, path=self.file.source, format=self.file.format or None)
         try:
-            find_values(document, key, schema=self.schema)
+            find_values(self.document, key, schema=self.base.schema)
         except KeyPathError:
             return False
         return True
@@ -77,8 +94,25 @@ def is_baseline(point: Mapping[str, Any]) -> bool:
     return bool(point.get(BASELINE))
 
 
+def read_bases(settings: TrialSettings) -> list[BaseFile]:
+    """Read the base files and their schemas; raises SettingsError with all that cannot be read."""
+    folder = settings.path.parent
+    return _all(
+        lambda file: BaseFile(
+            file=file,
+            text=open_store(file.source).read_text(file.source),
+            schema=load_schema(file.schema, folder) if file.schema else None,
+        ),
+        settings.files,
+        lambda file: f"{settings.path.name}:{file.line} {file.key}",
+    )
+
+
 def prepare_files(
-    settings: TrialSettings, point: Mapping[str, Any], substitutions: Substitutions
+    settings: TrialSettings,
+    point: Mapping[str, Any],
+    substitutions: Substitutions,
+    bases: Sequence[BaseFile] | None = None,
 ) -> list[PreparedFile]:
     """Edit the base files by the point; nothing is written.
 
@@ -86,16 +120,17 @@ def prepare_files(
         settings: name the files, and the keys that the ini itself uses.
         point: the trial's, with its mark if it is the untuned one: then no key path is edited.
         substitutions: what `${...}` stands for, as in the ini.
+        bases: the base files, where they have been read before.
 
     Raises:
         SettingsError: with every key that matches nothing, or more than one file, every value that
             does not fit, and every base file that cannot be read.
     """
     values = {} if is_baseline(point) else dict(point)
-    drafts = [_open(file, settings.path.parent) for file in settings.files]
+    bases = read_bases(settings) if bases is None else bases
+    drafts = _all(lambda base: _draft(base, substitutions), bases, lambda base: base.name)
     problems: list[Problem] = []
-    replaced = [_fill_placeholders(draft, substitutions) for draft in drafts]
-    taken = settings.used_keys.union(*replaced)
+    taken = settings.used_keys.union(*(draft.filled for draft in drafts))
     for key, value in _keys_and_values(values, taken, drafts):
         problem = _give_out(key, value, drafts, optional=settings.passes_point)
         if problem is not None:
@@ -117,17 +152,33 @@ def write_files(prepared: Sequence[PreparedFile]) -> None:
         open_store(file.target).write_text(file.target, file.text)
 
 
-def _open(file: ConfigFile, base: Path) -> _Draft:
-    text = open_store(file.source).read_text(file.source)
-    schema = load_schema(file.schema, base) if file.schema else None
-    return _Draft(file=file, base=text, text=text, schema=schema, edits={})
+def _all(make: Callable[[S], T], things: Sequence[S], where: Callable[[S], str]) -> list[T]:
+    """Make something of each; raises SettingsError with all that cannot be made."""
+    made: list[T] = []
+    problems: list[Problem] = []
+    for thing in things:
+        try:
+            made.append(make(thing))
+        except SettingsError as error:
+            problems += error.problems
+        except HpoNniError as error:
+            problems.append(Problem(where(thing), error.message, error.hint))
+    if problems:
+        raise SettingsError(problems)
+    return made
 
 
-def _fill_placeholders(draft: _Draft, substitutions: Substitutions) -> frozenset[str]:
-    """Replace `${key}` by the key's value, as in the ini; returns the keys that were found."""
-    filled = fill_text(draft.text, substitutions.words())
-    draft.text = filled.text
-    return frozenset().union(*(substitutions.keys_of(name) for name in filled.used))
+def _draft(base: BaseFile, substitutions: Substitutions) -> _Draft:
+    """Replace `${key}` by the key's value, as in the ini, and parse what results."""
+    file, filled = base.file, fill_text(base.text, substitutions.words())
+    try:
+        document = parse_document(filled.text, path=file.source, format=file.format or None)
+    except DocumentError as error:
+        place = f"{base.name}:{error.line}:{error.column}" if error.line else base.name
+        message = error.message.removeprefix(f"{file.source}: ")
+        raise SettingsError([Problem(place, message, error.hint)]) from error
+    keys = (substitutions.keys_of(name) for name in filled.used)
+    return _Draft(base, document, frozenset().union(*keys))
 
 
 def _keys_and_values(
@@ -158,7 +209,7 @@ def _give_out(key: str, value: Any, drafts: Sequence[_Draft], *, optional: bool)
             f"name a base config under params_src_dst_filepath, or write ${{{key}}} in the ini",
         )
     if len(able) > 1:
-        names = " and ".join(Path(draft.file.source).name for draft in able)
+        names = " and ".join(draft.base.name for draft in able)
         return Problem(key, f"selects values in {names}", "make the paths differ, or tie two keys")
     # where no file has it, the first one is asked, for its words about what it does have
     (able or drafts)[0].edits[key] = value
@@ -166,15 +217,20 @@ def _give_out(key: str, value: Any, drafts: Sequence[_Draft], *, optional: bool)
 
 
 def _apply(draft: _Draft) -> PreparedFile:
-    file = draft.file
+    base = draft.base
     try:
-        document = parse_document(draft.text, path=file.source, format=file.format or None)
-        result = apply_edits(document, draft.edits, schema=draft.schema)
+        result = apply_edits(draft.document, draft.edits, schema=base.schema)
     except SettingsError as error:
-        name = Path(file.source).name
         raise SettingsError(
-            [Problem(f"{name}: {p.where}", p.message, p.hint) for p in error.problems]
+            [Problem(f"{base.name}: {p.where}", p.message, p.hint) for p in error.problems]
         ) from error
     except HpoNniError as error:
-        raise SettingsError([Problem(file.source, error.message, error.hint)]) from error
-    return PreparedFile(file.source, file.target, draft.base, result.text, tuple(result.touched))
+        raise SettingsError([Problem(base.name, error.message, error.hint)]) from error
+    return PreparedFile(
+        source=base.file.source,
+        target=base.file.target,
+        base=base.text,
+        text=result.text,
+        touched=tuple(result.touched),
+        filled=draft.filled,
+    )
