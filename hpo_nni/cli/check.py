@@ -1,7 +1,8 @@
 """`hpo-nni check`: everything about an experiment that can be wrong before it costs anything.
 
 It reads what NNI and the trials will read, in the way they will read it, and reports all faults at
-once, each with its place. Nothing is started and nothing is written.
+once, each with its place. Nothing is started and nothing is written. `hpo-nni run` makes the same
+checks before it starts NNI.
 """
 
 from __future__ import annotations
@@ -9,38 +10,32 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import yaml
-
+from hpo_nni.cli.experiment_file import ALGORITHMS, ExperimentFile
 from hpo_nni.direction import Direction
-from hpo_nni.documents import find_values, load_schema, parse_document
 from hpo_nni.errors import HpoNniError, Problem, SettingsError
-from hpo_nni.nni_api.launch import nni_version
+from hpo_nni.nni_api.launch import load_config, nni_version
 from hpo_nni.nni_api.quoting import breaks_nni
 from hpo_nni.registry import did_you_mean
 from hpo_nni.space.reading import load_experiment_space
-from hpo_nni.stores.base import open_store
 from hpo_nni.trial.command import settings_file
-from hpo_nni.trial.files import prepare_files
+from hpo_nni.trial.files import prepare_files, read_bases
 from hpo_nni.trial.settings import Substitutions, load_settings
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from hpo_nni.space import SearchSpace
+    from hpo_nni.trial.files import BaseFile, PreparedFile
     from hpo_nni.trial.settings import TrialSettings
+
+    T = TypeVar("T")
 
 HELP = "find every fault of an experiment before it starts"
 
-SAMPLES = 20
-KNOWN_KEYS = """
-    experimentName experimentType searchSpaceFile searchSpace trialCommand trialCodeDirectory
-    trialConcurrency trialGpuNumber maxExperimentDuration maxTrialNumber maxTrialDuration
-    nniManagerIp useAnnotation debug logLevel experimentWorkingDirectory tunerGpuIndices tuner
-    assessor advisor trainingService sharedStorage
-""".split()  # noqa: SIM905  (a table to be read, not typed)
+SAMPLES = 32  # points that are tried; every choice of up to 16 options is tried out
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,10 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     check.run()
     for line in check.report:
         print(line)
-    for warning in check.warnings:
-        print(f"warning: {warning}")
-    if check.problems:
-        raise SettingsError(check.problems)
+    check.conclude()
+    load_config(arguments.config)  # NNI's own opinion; it takes a second
     print("no faults found")
     return 0
 
@@ -78,166 +71,136 @@ class Check:
     problems: list[Problem] = field(default_factory=list)
 
     def run(self) -> None:
-        """Check everything that can be checked."""
-        content = self._read_config()
-        if content is None:
+        """Check everything that can be checked without NNI."""
+        file = self._attempt(lambda: ExperimentFile.read(self.config))
+        if file is None:
             return
-        folder = self.config.absolute().parent
-        code = folder / str(content.get("trialCodeDirectory") or ".")
-        self._check_config(content, folder, code)
-        space = self._attempt(lambda: load_experiment_space(self.config, content))
+        self.problems += file.unknown
+        self._check_places(file)
+        for kind in ALGORITHMS:
+            self._check_algorithm(kind, file)
+        space = self._attempt(lambda: load_experiment_space(self.config, file.content))
         if space is not None:
             self.warnings += space.warnings
-        settings = self._settings(content, code, space)
+        settings = self._settings(file, space)
         if settings is not None:
-            self._check_directions(content, settings)
+            self._check_directions(file, settings)
             if space is not None:
-                self._check_keys(settings, space)
-                self._check_samples(settings, space)
+                self._check_points(settings, space)
 
-    def _read_config(self) -> dict[str, Any] | None:
-        name = str(self.config)
-        try:
-            content = yaml.safe_load(self.config.read_text(encoding="utf-8"))
-        except OSError as error:
-            self._add(name, f"cannot be read: {error.strerror}")
-            return None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            self._add(name, f"is not YAML: {error}")
-            return None
-        if not isinstance(content, dict):
-            self._add(name, "should hold keys and values, as NNI's documents show")
-            return None
-        return content
+    def conclude(self) -> None:
+        """Print the warnings; raise SettingsError if there are faults."""
+        for warning in self.warnings:
+            print(f"warning: {warning}")
+        if self.problems:
+            raise SettingsError(self.problems)
 
-    def _check_config(self, content: Mapping[str, Any], folder: Path, code: Path) -> None:
-        for key in content:
-            if key not in KNOWN_KEYS:
-                self._add_at(key, f"NNI has no key {key!r}", did_you_mean(str(key), KNOWN_KEYS))
-        service = content.get("trainingService") or {}
-        platform = service.get("platform") if isinstance(service, dict) else None
+    def _check_places(self, file: ExperimentFile) -> None:
+        service = file.content.get("trainingService")
+        platform = service.get("platform") if isinstance(service, dict) else service
         if platform != "local":
-            self._add_at(
-                "trainingService",
-                f"the platform is {platform!r}",
-                "it is local: the trial runner submits the jobs elsewhere",
+            message = (
+                "trainingService is missing: where do trials run?"
+                if service is None
+                else f"NNI would run the trials on {platform!r}"
             )
-        for kind in ("tuner", "assessor"):
-            self._check_algorithm(kind, content.get(kind), folder)
-        working = (
-            folder
-            / Path(
-                str(content.get("experimentWorkingDirectory") or "~/nni-experiments")
-            ).expanduser()
-        )
-        if nni_version() < (3,) and (breaks_nni(working) or breaks_nni(code)):
+            hint = "platform: local; their jobs go where [platform_config] of the ini says"
+            self._add(file.where("trainingService"), message, hint)
+        if nni_version() < (3,) and (
+            breaks_nni(file.working_directory) or breaks_nni(file.code_directory)
+        ):
             self.warnings.append(
                 "NNI 2 cannot work in paths with spaces or shell characters: "
                 "`hpo-nni run` works round that, `nnictl create` does not"
             )
 
-    def _check_algorithm(self, kind: str, algorithm: Any, folder: Path) -> None:
-        if not isinstance(algorithm, dict):
-            return
+    def _check_algorithm(self, kind: str, file: ExperimentFile) -> None:
+        algorithm = file.algorithm(kind)
         directory, class_name = algorithm.get("codeDirectory"), algorithm.get("className")
         if directory is None or class_name is None:
             return
-        code = folder / str(directory)
+        code = (file.folder / Path(str(directory)).expanduser()).resolve()
         module = str(class_name).split(".", maxsplit=1)[0]
         if not code.is_dir():
-            self._add_at("codeDirectory", f"{kind}: there is no folder {code}")
-        elif not (code / f"{module}.py").is_file():
+            near = next((folder for folder in _core_folders(file.folder, module)), None)
+            hint = f"did you mean {near}?" if near else "it is relative to the config's folder"
+            self._add(file.where(kind, "codeDirectory"), f"there is no folder {code}", hint)
+        elif not (code / f"{module}.py").is_file() and not (code / module).is_dir():
             there = [path.stem for path in code.glob("*.py")]
-            self._add_at(
-                "className", f"{kind}: {code} has no {module}.py", did_you_mean(module, there)
-            )
+            hint = did_you_mean(module, there) or "is it the right folder?"
+            self._add(file.where(kind, "className"), f"there is no {module}.py in {code}", hint)
 
-    def _settings(
-        self, content: Mapping[str, Any], code: Path, space: SearchSpace | None
-    ) -> TrialSettings | None:
-        command = str(content.get("trialCommand") or "")
-        path = settings_file(command, code)
+    def _settings(self, file: ExperimentFile, space: SearchSpace | None) -> TrialSettings | None:
+        command = str(file.content.get("trialCommand") or "")
+        path = settings_file(command, file.code_directory)
+        hint = "as in: python3 -m hpo_nni.trial --config=./trial.ini"
+        if path is None and (not command or "hpo_nni.trial" in command):
+            message = "it names no settings file" if command else "it is missing: what is a trial?"
+            self._add(file.where("trialCommand"), message, hint)
+        elif path is None:
+            where = file.where("trialCommand")
+            message = "it names no settings file, so what a trial does cannot be checked"
+            self.warnings.append(f"{where}: {message} ({hint})")
         if path is None:
-            self._add_at(
-                "trialCommand",
-                "names no settings file",
-                "as in: python3 -m hpo_nni.trial --config=./trial.ini",
-            )
             return None
-        point = None if space is None else space.sample(random.Random(0))  # noqa: S311
-        settings: TrialSettings | None = self._attempt(
-            lambda: load_settings(path, Substitutions(point=point))
-        )
+        settings = self._attempt(lambda: load_settings(path, Substitutions(point=_middle(space))))
         if settings is not None:
             self.warnings += settings.warnings
             weights = ", ".join(f"{name} x {w:g}" for name, w in settings.metrics.weights.items())
             self.report.append(f"score        {weights} ({settings.metrics.direction.value})")
         return settings
 
-    def _check_directions(self, content: Mapping[str, Any], settings: TrialSettings) -> None:
-        stated: dict[str, str] = {"trial.ini": settings.metrics.direction.value}
-        for kind in ("tuner", "assessor"):
-            mode = ((content.get(kind) or {}).get("classArgs") or {}).get("optimize_mode")
-            if mode is not None:
-                stated[kind] = str(mode)
+    def _check_directions(self, file: ExperimentFile, settings: TrialSettings) -> None:
+        line = settings.metrics.lines.get("optimize_mode")
+        place = f"{settings.path.name}:{line}" if line else settings.path.name
+        stated = {f"{place} [metric_config]": settings.metrics.direction.value}
         known = [direction.value for direction in Direction]
-        for who, mode in stated.items():
-            if mode not in known:
-                self._add_at("optimize_mode", f"{who}: {mode!r}", did_you_mean(mode, known))
+        for kind in ALGORITHMS:
+            arguments = file.algorithm(kind).get("classArgs")
+            mode = arguments.get("optimize_mode") if isinstance(arguments, dict) else None
+            where = file.where(kind, "classArgs", "optimize_mode")
+            if mode is not None and mode not in known:
+                self._add(where, f"there is no mode {mode!r}", did_you_mean(str(mode), known))
+            elif mode is not None:
+                stated[where] = str(mode)
         if len(set(stated.values())) > 1:
-            words = ", ".join(f"{who}: {mode}" for who, mode in stated.items())
-            self._add_at(
-                "optimize_mode", f"they disagree: {words}", "state the same in all of them"
-            )
+            words = "".join(f"\n    {mode:<8}  {where}" for where, mode in stated.items())
+            hint = "state the same in all of them; an ini that does not say means maximize"
+            self._add("optimize_mode", f"better is said to be two things:{words}", hint)
 
-    def _check_keys(self, settings: TrialSettings, space: SearchSpace) -> None:
-        """Count what each key selects."""
-        documents = []
-        for file in settings.files:
-            text = self._attempt(lambda file=file: open_store(file.source).read_text(file.source))
-            if text is None:
-                continue
-            schema = load_schema(file.schema, settings.path.parent) if file.schema else None
-            document = self._attempt(
-                lambda file=file, text=text: parse_document(
-                    text, path=file.source, format=file.format or None
-                )
-            )
-            if document is not None:
-                documents.append((document, schema))
-        width = max(map(len, space), default=0)
-        for key in space:
-            found = list(_values(documents, key))
-            shown = f"{len(found)} place{'s' * (len(found) != 1)}: {_shorten(found)}"
-            used = "substituted in the ini" if key in settings.used_keys else shown
-            self.report.append(f"{key:<{width}}  {used}")
-
-    def _check_samples(self, settings: TrialSettings, space: SearchSpace) -> None:
-        """Apply points as trials will."""
-        rng = random.Random(0)  # noqa: S311  (not for secrets)
-        seen: set[str] = set()
-        for _ in range(SAMPLES):
+    def _check_points(self, settings: TrialSettings, space: SearchSpace) -> None:
+        """Apply points as trials will, and count what each key selects."""
+        bases = self._attempt(lambda: read_bases(settings))
+        if bases is None:
+            return
+        found: dict[str, Problem] = {}
+        applied: list[PreparedFile] = []
+        for point in spread(space):
             try:
-                point = space.sample(rng)
-                prepare_files(settings, point, Substitutions(point=point))
+                applied = _apply(settings.path, point, bases)
             except SettingsError as error:
                 for problem in error.problems:
-                    if problem.where not in seen:
-                        seen.add(problem.where)
-                        self.problems.append(self._located(problem, space))
-            except HpoNniError as error:
-                self.problems.append(Problem("", error.message, error.hint))
-                return
+                    found.setdefault(problem.where, problem)
+        self.problems += [_located(problem, space) for problem in found.values()]
+        if not found:
+            self._report_places(settings, space, applied)
+
+    def _report_places(
+        self, settings: TrialSettings, space: SearchSpace, applied: list[PreparedFile]
+    ) -> None:
+        substituted = settings.used_keys.union(*(file.filled for file in applied))
+        touched = [place for file in applied for place in file.touched]
+        width = max(map(len, space), default=0)
+        for key in space:
+            old = [place.old for place in touched if place.key == key]
+            if old or key not in substituted:
+                shown = f"{len(old)} place{'s' * (len(old) != 1)}: {_shorten(old)}"
+            else:
+                shown = "substituted"
+            self.report.append(f"{key:<{width}}  {shown}")
         self.report.append(f"{SAMPLES} points of the search space applied")
 
-    def _located(self, problem: Problem, space: SearchSpace) -> Problem:
-        """A key's problem at the key's place in the search space."""
-        key = problem.where.rpartition(": ")[2]
-        place = space.places.get(key)
-        where = f"{place} {problem.where}" if place else problem.where
-        return Problem(where, problem.message, problem.hint)
-
-    def _attempt(self, action: Any) -> Any:
+    def _attempt(self, action: Callable[[], T]) -> T | None:
         try:
             return action()
         except SettingsError as error:
@@ -249,24 +212,44 @@ class Check:
     def _add(self, where: str, message: str, hint: str = "") -> None:
         self.problems.append(Problem(where, message, hint))
 
-    def _add_at(self, key: str, message: str, hint: str = "") -> None:
-        """Add a problem at the first line of the config that begins with the key."""
-        for number, line in enumerate(self.config.read_text("utf-8").splitlines(), start=1):
-            column = line.find(f"{key}:")
-            if column >= 0 and not line[:column].strip(" -{\"'"):
-                self._add(f"{self.config.name}:{number}:{column + 1} {key}", message, hint)
-                return
-        self._add(f"{self.config.name} {key}", message, hint)
+
+def spread(space: SearchSpace) -> Iterator[dict[str, Any]]:
+    """Points that take each dimension evenly from one end to the other, each in its own order."""
+    rng = random.Random(0)  # noqa: S311  (not for secrets)
+    columns = []
+    for _ in space.flatten():
+        column = [number / (SAMPLES - 1) for number in range(SAMPLES)]
+        rng.shuffle(column)
+        columns.append(column)
+    for number in range(SAMPLES):
+        yield space.from_unit([column[number] for column in columns])
 
 
-def _values(documents: list[Any], key: str) -> Iterator[Any]:
-    for document, schema in documents:
-        try:
-            yield from find_values(document, key, schema=schema)
-        except HpoNniError:
-            continue  # applying a point says it, with the words for people
+def _middle(space: SearchSpace | None) -> dict[str, Any] | None:
+    return None if space is None else space.from_unit([0.5] * len(space.flatten()))
 
 
-def _shorten(values: list[Any]) -> str:
-    shown = ", ".join(str(value) for value in values[:6])
+def _apply(ini: Path, point: dict[str, Any], bases: list[BaseFile]) -> list[PreparedFile]:
+    """What a trial does with its point, without writing anything."""
+    substitutions = Substitutions(point=point)
+    return prepare_files(load_settings(ini, substitutions), point, substitutions, bases)
+
+
+def _located(problem: Problem, space: SearchSpace) -> Problem:
+    """A key's problem at the key's place in the search space."""
+    keys = (key for key in space.places if problem.where.endswith(key))
+    key = max(keys, key=len, default="")
+    where = f"{space.places[key]} {problem.where}" if key else problem.where
+    return Problem(where, problem.message, problem.hint)
+
+
+def _core_folders(folder: Path, module: str) -> Iterator[Path]:
+    """Folders called `core` above the config that have the module: what `../core` may mean."""
+    for above in folder.parents:
+        if (above / "core" / f"{module}.py").is_file():
+            yield above / "core"
+
+
+def _shorten(values: list[str]) -> str:
+    shown = ", ".join(values[:6])
     return shown + (", ..." if len(values) > 6 else "")
