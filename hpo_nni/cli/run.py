@@ -15,11 +15,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo_nni.cli.check import Check
 from hpo_nni.cli.progress import Limits, Progress
 from hpo_nni.cli.silent import note_silent_trials
 from hpo_nni.cli.summary import summary
 from hpo_nni.direction import Direction
-from hpo_nni.errors import HpoNniError, NniError, Problem, SettingsError
+from hpo_nni.errors import HpoNniError, NniError
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import DecisionRecord, TrialState
 from hpo_nni.nni_api import launch
@@ -56,14 +57,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the experiment; 0 if at least one trial succeeded."""
     config: Path = arguments.config
-    if not config.is_file():
-        raise SettingsError([Problem("", f"there is no file {config}")])
+    check = Check(config)
+    check.run()
+    check.conclude()
     if arguments.port and not launch.port_is_free(arguments.port):
         raise NniError(
             f"port {arguments.port} is taken", hint="leave --port out, and a free one is found"
         )
     options = launch.LaunchOptions(
-        port=arguments.port or launch.free_port(),
+        port=arguments.port,
         max_trials=arguments.max_trials,
         concurrency=arguments.concurrency,
         public=arguments.public,

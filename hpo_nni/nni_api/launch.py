@@ -19,16 +19,19 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo_nni.errors import NniError
+from hpo_nni.errors import NniError, Problem, SettingsError
 from hpo_nni.nni_api.quoting import breaks_nni, plain_directory
 from hpo_nni.nni_api.rest import RestClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+PORT_ATTEMPTS = 10
 
 LAUNCHER_VARIABLE = "HPO_NNI_LAUNCHER"  # tells the assessor that paths have been taken care of
 PUBLIC_VARIABLE = "HPO_NNI_PUBLIC"  # tells the hook to leave the address alone
@@ -41,12 +44,12 @@ class LaunchOptions:
     """What the foreground form may change; None leaves the config's own value.
 
     Attributes:
-        port: of the web page and REST.
+        port: of the web page and REST; None for the first that is free from 8080 on.
         public: let the page listen on all interfaces, as NNI does by itself.
         patience: seconds that NNI's manager has to come up.
     """
 
-    port: int
+    port: int | None = None
     max_trials: int | None = None
     concurrency: int | None = None
     public: bool = False
@@ -98,39 +101,53 @@ def nni_version() -> tuple[int, ...]:
 
 
 def load_config(path: Path) -> Any:
-    """Read an experiment's config as NNI does; raises NniError with NNI's own words."""
+    """Read an experiment's config as NNI does; raises SettingsError with NNI's own words."""
     config_module = importlib.import_module("nni.experiment.config")
     logging.getLogger("nni").setLevel(logging.WARNING)
     try:
         config = config_module.ExperimentConfig.load(str(path))
         return config.canonical_copy()
     except Exception as error:  # NNI raises what its dataclasses happen to raise
-        raise NniError(f"NNI does not accept {path}: {error}") from error
+        # some of its checks are bare assertions: then the code has to speak for itself
+        words = str(error) or traceback.extract_tb(error.__traceback__)[-1].line
+        raise SettingsError([Problem(path.name, f"NNI does not accept it: {words}")]) from error
 
 
 def launch(path: Path, options: LaunchOptions) -> RunningExperiment:
     """Start the experiment of a config file.
 
     Raises:
-        NniError: the port is taken, NNI does not accept the config, or its manager does not come
-            up within `options.patience`.
+        SettingsError: NNI does not accept the config.
+        NniError: the port is taken, or NNI's manager does not come up within `options.patience`.
     """
-    experiment_module = importlib.import_module("nni.experiment")
     config = load_config(path)
     _apply(config, options)
     _prepare_environment(public=options.public)
-    experiment = experiment_module.Experiment(config)
-    with _patience(options) as started:
+    for _ in range(PORT_ATTEMPTS):
+        port = options.port or free_port()
         try:
-            experiment.start(options.port, False, experiment_module.RunMode.Detach)
+            return _start(config, port, options.patience)
+        except NniError:
+            # another experiment may have taken a free port between our look and NNI's
+            if options.port or port_is_free(port):
+                raise
+    raise NniError(f"{PORT_ATTEMPTS} free ports in a row were taken by others", hint="--port=PORT")
+
+
+def _start(config: Any, port: int, patience: float) -> RunningExperiment:
+    experiment_module = importlib.import_module("nni.experiment")
+    experiment = experiment_module.Experiment(config)
+    with _patience(patience) as started:
+        try:
+            experiment.start(port, False, experiment_module.RunMode.Detach)
         except Exception as error:
             log = Path(config.experiment_working_directory) / str(experiment.id) / "log"
             raise NniError(f"NNI did not start: {error}", hint=f"its logs are in {log}") from error
     return RunningExperiment(
         id=experiment.id,
-        port=options.port,
+        port=port,
         working_directory=Path(config.experiment_working_directory),
-        rest=RestClient(f"http://localhost:{options.port}"),
+        rest=RestClient(f"http://127.0.0.1:{port}"),
         process=started[0],
     )
 
@@ -198,8 +215,26 @@ def _prepare_environment(*, public: bool) -> None:
     os.environ["NODE_OPTIONS"] = " ".join(filter(None, options))
 
 
+def _listens(pid: int, port: int) -> bool:
+    """Whether it is this process that listens there, and not another experiment's manager."""
+    psutil: Any = importlib.import_module("psutil")  # NNI needs it anyway
+    try:
+        connections = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections)
+
+
+def _answers(client: RestClient) -> bool:
+    try:
+        client.status()
+    except NniError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
-def _patience(options: LaunchOptions) -> Iterator[list[subprocess.Popen[bytes]]]:
+def _patience(patience: float) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Make NNI's launcher wait; yields the list that will hold its manager's process."""
     launcher: Any = importlib.import_module("nni.experiment.launcher")
     rest: Any = importlib.import_module("nni.experiment.rest")
@@ -212,23 +247,18 @@ def _patience(options: LaunchOptions) -> Iterator[list[subprocess.Popen[bytes]]]
         return started[0]
 
     def wait(port: int, *_: object, **__: object) -> None:
-        client = RestClient(f"http://localhost:{port}", timeout=5)
-        deadline = time.monotonic() + options.patience
-        while True:
-            try:
-                client.status()
-            except NniError:
-                code = started[0].poll()
-                if code is not None:
-                    raise NniError(f"its manager ended at once, with exit code {code}") from None
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.2)
-            else:
-                return
+        client = RestClient(f"http://127.0.0.1:{port}", timeout=5)
+        deadline = time.monotonic() + patience
+        while not (_listens(started[0].pid, port) and _answers(client)):
+            code = started[0].poll()
+            if code is not None:
+                raise NniError(f"its manager ended at once, with exit code {code}")
+            if time.monotonic() > deadline:
+                raise NniError(f"its manager does not answer at port {port}")
+            time.sleep(0.2)
 
     launcher._start_rest_server, launcher._check_rest_server = remember, wait  # noqa: SLF001
-    rest.timeout = options.patience
+    rest.timeout = patience
     try:
         yield started
     finally:
