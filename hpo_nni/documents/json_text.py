@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_nni.documents.base import MAX_DEPTH, Kind, Lines, ListNode, Node, Splice
 from hpo_nni.documents.flow import add_to_flow
-from hpo_nni.errors import DocumentError
+from hpo_nni.errors import DocumentError, ValueMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,7 +101,10 @@ def write_json(data: Any) -> str:
     >>> write_json({"a": [1.0, "实"]})
     '{"a": [1.0, "实"]}'
     """
-    written = json.dumps(data, ensure_ascii=False)
+    try:
+        written = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        raise ValueMismatchError(f"{data!r} cannot be written: JSON has no such number") from None
     return json.dumps(data) if _has_surrogate(written) else written
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_BARE = re.compile(r"[^.\[\];\"'=<>!,:\s](?:[^.\[\];=<>!,:]*[^.\[\];=<>!,:\s])?\Z")
+_BARE = re.compile(r"[^.\[\];\"'=<>!,:\s+$*0-9-](?:[^.\[\];=<>!,:]*[^.\[\];=<>!,:\s])?\Z")
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,9 @@ class Session:
             likes = [items[min(i, len(items) - 1)] if items else None for i in range(len(data))]
             texts = [document.write(item, like) for item, like in zip(data, likes, strict=True)]
             return assign(document, node, texts), f"[{', '.join(texts)}]"
-        if any(isinstance(item, dict) for item in data):  # one group becomes several, or none
+        if document.repeats_are_lists and any(
+            isinstance(item, dict) for item in data
+        ):  # one group becomes several, or none
             group = ListNode(Kind.LIST, node.start, node.end, node.outer_start, node.end, [node])
             group.entries = [node]
             texts = [document.write(item, node) for item in data]
