@@ -84,7 +84,7 @@ class TrialSettings:
     Attributes:
         path: the ini.
         platform: a name of the table of platforms, in lower case.
-        resume: whether a repeated trial goes on at the step that failed.
+        resume: whether a repeated trial should go on at the step that failed; not acted upon yet.
         grace_seconds: from TERM to KILL; None for the platform's own.
         used_keys: keys of the search space whose own `${name}` stands somewhere in the ini.
         passes_point: whether the whole point is handed over, as `${tuner_params_json}` does.
@@ -129,7 +129,7 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
         steps=steps,
         files=files,
         metrics=read_metrics(metrics, [step.key for step in steps], path.parent),
-        resume=platform.boolean("resume", default=False),
+        resume=_read_resume(platform),
         grace_seconds=grace if "grace_seconds" in platform.entries else None,
         model_path=output.text("model_path"),
         summary_path=output.text("summary_path"),
@@ -191,6 +191,14 @@ def _read_platform(section: SectionReader) -> str:
         message = error.message if name in NOT_YET else f"there is no platform {name!r}"
         section.fault("name", message, error.hint)
     return name
+
+
+def _read_resume(section: SectionReader) -> bool:
+    resume = section.boolean("resume", default=False)
+    if resume:
+        message = "this version cannot resume yet: a repeated trial starts at its first step"
+        section.warn("resume", message)
+    return resume
 
 
 def _read_steps(section: SectionReader, reading: Reading, files: int) -> tuple[Step, ...]:
