@@ -52,7 +52,7 @@ from hpo_nni.trial.settings import Substitutions, load_settings  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-SEEDS = range(101, 111)  # not those that the example was designed with
+SEEDS = range(201, 211)  # not those that the example was designed with
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,10 @@ class Example:
         settings = load_settings(BEGIN / "trial.ini", Substitutions())
         self.metrics = settings.metrics
         self.scoring = Scoring(self.metrics.weights)
+        self.startup_trials = config["tuner"]["classArgs"]["startup_trials"]
         assessor = config["assessor"]["classArgs"]
-        quantile = QuantileRule(self.metrics.direction, assessor["proportion"])
-        self.rule = StartAfter(assessor["start_step"], quantile)
+        median = QuantileRule(self.metrics.direction)
+        self.rule = StartAfter(assessor["start_step"], median)
         self.space = load_space(BEGIN / config["searchSpaceFile"])
         path = settings.files[0].source
         self.base = parse_document(Path(path).read_text("utf-8"), path=path)
@@ -165,8 +166,13 @@ def _train(config: Path, keeps: Callable[[Run], bool]) -> Run:
 
 def search(example: Example, method: Method, seed: int, trials: int) -> list[Trial]:
     """Let a method spend its trials; the first is the base config."""
+    arguments = {"n_startup_trials": example.startup_trials} if method.sampler == "tpe" else {}
     optimizer = OptunaBridge(
-        example.space, example.metrics.direction, seed=seed, sampler=method.sampler
+        example.space,
+        example.metrics.direction,
+        seed=seed,
+        sampler=method.sampler,
+        arguments=arguments,
     )
     peers: dict[str, History] = {}
 

@@ -87,7 +87,7 @@ def test_trainer_learns_in_three_epochs(trained):
 
 def test_each_epoch_is_one_step_in_the_validation_events(trained):
     events = read_events(trained[0] / "eval_val")
-    assert events.keys() == {"accuracy", "f1", "auc", "loss"}
+    assert events.keys() == {"accuracy", "f1", "loss"}
     assert all([step for step, _ in points] == [1, 2, 3] for points in events.values())
 
 
