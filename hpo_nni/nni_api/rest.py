@@ -44,6 +44,7 @@ class ExperimentLimits:
     concurrency: int
     max_trials: int | None
     max_seconds: float | None
+    max_trial_seconds: float | None = None
 
 
 class RestClient:
@@ -79,6 +80,7 @@ class RestClient:
             concurrency=int(parameters["trialConcurrency"]),
             max_trials=parameters.get("maxTrialNumber"),
             max_seconds=seconds(parameters.get("maxExperimentDuration")),
+            max_trial_seconds=seconds(parameters.get("maxTrialDuration")),
         )
 
     def elapsed(self) -> float:

@@ -6,20 +6,19 @@ before its process does.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hpo_nni.errors import HpoNniError, JobError, NniError
+from hpo_nni.errors import HpoNniError, JobError
 from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import JobRecord, TrialState
 from hpo_nni.metrics import report_values
-from hpo_nni.nni_api.rest import RestClient
 from hpo_nni.platforms import PLATFORMS
 from hpo_nni.platforms.base import JobSpec, JobState
 from hpo_nni.trial.meter import Meter
+from hpo_nni.trial.orders import who_ended
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,7 +92,7 @@ class TrialRunner:
                 self._meter.complete(step.key)
             final = self._meter.final()
         except Interrupted:
-            return self._end(*self._who_ended_it())
+            return self._end(*who_ended(self._place, self._ledger, self._shutdown.cause))
         except HpoNniError as error:
             return self._end(TrialState.FAILED, str(error))
         outcome = self._end(TrialState.SUCCEEDED, "", final.score)
@@ -195,24 +194,3 @@ class TrialRunner:
         trial = self._ledger.trial(self._place.trial_id)
         assert trial is not None
         return Outcome(trial.state, trial.reason, trial.score)
-
-    def _who_ended_it(self) -> tuple[TrialState, str]:
-        """State and reason of a trial that was told to end: the assessor, a person, or NNI."""
-        decision = self._ledger.standing_order(self._place.trial_id)
-        if decision is not None:
-            stopped = decision.action == "stop"
-            return (TrialState.STOPPED if stopped else TrialState.CANCELLED), decision.reason
-        status = self._status_in_nni()
-        if status == "EARLY_STOPPED":
-            return TrialState.CANCELLED, "it reached maxTrialDuration"
-        if status == "USER_CANCELED":
-            return TrialState.CANCELLED, "cancelled by a user, through NNI"
-        return TrialState.CANCELLED, f"NNI ended it ({self._shutdown.cause})"
-
-    def _status_in_nni(self) -> str:
-        experiment = self._ledger.experiment(self._place.experiment_id)
-        if experiment is None or not experiment.rest_url:
-            return ""
-        with contextlib.suppress(NniError):  # under `nnictl stop`, REST closes first
-            return RestClient(experiment.rest_url, timeout=1.0).trial(self._place.trial_id).status
-        return ""
