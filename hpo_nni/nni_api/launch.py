@@ -197,10 +197,11 @@ def _avoid_unquoted_paths(config: Any) -> None:
     )
     if not (breaks_nni(working) or breaks_nni(code)):
         return
-    plain = plain_directory(working)
+    plain = plain_directory(working) if breaks_nni(working) else working
     config.experiment_working_directory = str(plain)
-    config.trial_code_directory = str(plain)
-    config.trial_command = f"cd {shlex.quote(str(code))} && {config.trial_command}"
+    command = f"cd {shlex.quote(str(code))} && {config.trial_command}"
+    for part in (config, config.training_service):  # NNI has copied the one into the other
+        part.trial_code_directory, part.trial_command = str(plain), command
 
 
 def _prepare_environment(*, public: bool) -> None:
@@ -242,8 +243,10 @@ def _patience(patience: float) -> Iterator[list[subprocess.Popen[bytes]]]:
     start: Callable[..., subprocess.Popen[bytes]] = launcher._start_rest_server  # noqa: SLF001
     check, timeout = launcher._check_rest_server, rest.timeout  # noqa: SLF001
 
-    def remember(*args: Any) -> subprocess.Popen[bytes]:
-        started.append(start(*args))
+    def remember(arguments: Any, *rest: Any) -> subprocess.Popen[bytes]:
+        # the manager starts it through a shell, without quotes; PATH begins with its folder
+        arguments.python_interpreter = Path(sys.executable).name
+        started.append(start(arguments, *rest))
         return started[0]
 
     def wait(port: int, *_: object, **__: object) -> None:
