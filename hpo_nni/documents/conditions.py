@@ -123,7 +123,9 @@ class Condition:
             wanted = text
             value = str(value)
         if wanted is None:
-            self.incomparable = f"{text!r} cannot be compared with {_shown(value)}"
+            self.incomparable = (
+                self.incomparable or f"{text!r} cannot be compared with {_shown(value)}"
+            )
             return False
         return bool(self.compare(value, wanted))
 

@@ -23,6 +23,7 @@ _TOKEN = re.compile(
     r"|(?P<mark>[{}()\[\]<>;,=.:/])",
     re.DOTALL,
 )
+_NAME = re.compile(r"\.?[A-Za-z_][\w.]*\Z")
 _Field = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
     name: getattr(_Field, f"TYPE_{name.upper()}")
@@ -108,7 +109,7 @@ class _Reader:
         return file
 
     def message(self, message: descriptor_pb2.DescriptorProto, depth: int) -> None:
-        message.name = self.next()
+        message.name = self.name()
         self.message_body(message, depth)
 
     def message_body(self, message: descriptor_pb2.DescriptorProto, depth: int) -> None:
@@ -129,7 +130,7 @@ class _Reader:
                 self.field(message, word, depth)
 
     def oneof(self, message: descriptor_pb2.DescriptorProto, depth: int) -> None:
-        message.oneof_decl.add(name=self.next())
+        message.oneof_decl.add(name=self.name())
         index = len(message.oneof_decl) - 1
         self.expect("{")
         while not self.take("}"):
@@ -146,6 +147,9 @@ class _Reader:
         if word in _LABELS:
             field.proto3_optional = word == "optional"  # settled by _finish, once all is read
             word = self.next()
+        if not _NAME.match(word):
+            self.at -= 1
+            self.fail(f"{word!r} where the type of a field was expected")
         if word == "map" and self.peek() == "<":
             self.map_type(message, field)
         elif word == "group":
@@ -154,7 +158,7 @@ class _Reader:
             field.type = _SCALARS[word]
         else:
             field.type_name = word
-        name = self.next()
+        name = self.name()
         self.expect("=")
         field.number = self.integer()
         field.name = name.lower() if field.type == _Field.TYPE_GROUP else name
@@ -213,7 +217,7 @@ class _Reader:
         return raw[1:-1] if field.type == _Field.TYPE_BYTES else unquote(raw)
 
     def enum(self, enum: descriptor_pb2.EnumDescriptorProto) -> None:
-        enum.name = self.next()
+        enum.name = self.name()
         self.expect("{")
         while not self.take("}"):
             word = self.next()
@@ -261,6 +265,12 @@ class _Reader:
     def expect(self, mark: str) -> None:
         if not self.take(mark):
             self.fail(f"{self.peek() or 'the end'!r} where {mark!r} was expected")
+
+    def name(self) -> str:
+        word = self.peek()
+        if not _NAME.match(word) or "." in word:
+            self.fail(f"{word or 'the end'!r} where a name was expected")
+        return self.next()
 
     def next(self) -> str:
         if self.at >= len(self.tokens):

@@ -182,7 +182,7 @@ class _Reader:
             except ValueError:
                 continue
             return kind
-        raise self.fault(at, f"{raw!r} is not a number")
+        raise self.fault(at, f"{raw[:60]!r} is not a number")
 
     def bad_item(self, at: int) -> DocumentError:
         """What stands in a list where an item and a comma should."""
@@ -249,12 +249,13 @@ def _explain(text: str, at: int) -> tuple[int, str, str]:
     if name is None:
         found = repr(text[at]) if at < len(text) else "the end of the text"
         return at, f"{found} where the name of a field was expected", ""
+    label = repr(name[0] if len(name[0]) <= 60 else f"{name[0][:57]}...")
     at = _skip(text, name.end())
     if text[at : at + 1] != ":":
         found = repr(text[at]) if at < len(text) else "the end of the text"
-        return at, f"{found} after {name[0]!r}", "a field is `name: value` or `name { ... }`"
+        return at, f"{found} after {label}", "a field is `name: value` or `name { ... }`"
     at = _skip(text, at + 1)
     if text[at : at + 1] in {'"', "'"}:
-        return at, f"the text of {name[0]!r} has no closing quote on its line", ""
+        return at, f"the text of {label} has no closing quote on its line", ""
     found = repr(text[at]) if at < len(text) else "the end of the text"
-    return at, f"{found} where the value of {name[0]!r} was expected", ""
+    return at, f"{found} where the value of {label} was expected", ""

@@ -105,7 +105,7 @@ class Session:
             targets = self.find(path)[0]
         except (KeyPathError, ValueError) as error:
             if not fields:
-                raise
+                raise ValueMismatchError(f"{value!r} sets nothing, and {error}") from error
             reason = error.message if isinstance(error, KeyPathError) else "it names several keys"
             self._apply_inner(key, fields, f"{key!r} itself selects nothing: {reason}")
             return
@@ -187,7 +187,7 @@ class Session:
             return assign(document, node, texts), f"[{', '.join(texts)}]"
         if document.repeats_are_lists and any(
             isinstance(item, dict) for item in data
-        ):  # one group becomes several, or none
+        ):  # several groups
             group = ListNode(Kind.LIST, node.start, node.end, node.outer_start, node.end, [node])
             group.entries = [node]
             texts = [document.write(item, node) for item in data]

@@ -1,0 +1,165 @@
+"""Whatever is thrown at the parsers and the editor, the answer is a result or one of our errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hpo_nni.documents import apply_edits, find_values, parse_document, to_data
+from hpo_nni.documents.proto_files import read_proto
+from hpo_nni.errors import HpoNniError
+
+SAMPLES = Path(__file__).parent.parent.parent / "samples"
+TEXTS = {
+    path.name: path.read_text(encoding="utf-8")
+    for path in (SAMPLES / "pipeline.config", SAMPLES / "trainer.yaml", SAMPLES / "trainer.json")
+}
+NOISE = st.text(
+    alphabet=st.sampled_from(list("{}[]<>:;,#\"'\\\n\r\t -+.*&!|%@`~0e_x")) | st.characters(),
+    max_size=6,
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+KEYS = st.sampled_from(
+    [
+        "train_config.num_steps",
+        "feature_configs[:].embedding_dim",
+        "model_config.dbmtl",
+        "feature_configs[0]",
+        "feature_configs[:]",
+        "model_config.dbmtl.bottom_dnn.hidden_units[:]",
+        "+train_config.new.field",
+        "model.stages[*].width",
+        "model.stages",
+        "+model.new",
+        "defaults",
+        "optimizer.kind",
+        "notes",
+        "summary",
+        "data.augment",
+        "data.augment[:]",
+        "resume",
+        "layers",
+        "layers[name=fc].units",
+        "+layers[0].x",
+        "betas[0]",
+        "lr",
+        "$.layers[*].rate",
+        "$..name",
+        "a;b",
+        "model",
+        "data.since",
+        "+new",
+        "tags",
+        "tags[:]",
+    ]
+)
+
+
+@st.composite
+def mutations(draw):
+    name = draw(st.sampled_from(sorted(TEXTS)))
+    text = TEXTS[name]
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(text)))
+        text = text[:at] + draw(NOISE) + text[at + draw(st.integers(0, 8)) :]
+    return name, text
+
+
+QUIET = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@given(mutations())
+@QUIET
+def test_a_damaged_sample_is_read_without_loss_or_refused(damaged) -> None:
+    name, text = damaged
+    try:
+        document = parse_document(text, path=name)
+    except HpoNniError:
+        return
+    assert document.dump() == text
+    to_data(document)
+
+
+@pytest.mark.parametrize("name", ["prototext", "yaml", "json"])
+@given(text=st.text(max_size=40) | st.binary(max_size=40).map(lambda b: b.decode("latin-1")))
+@settings(max_examples=150, deadline=None)
+def test_any_text_is_read_or_refused(name, text) -> None:
+    try:
+        document = parse_document(text, format=name)
+        to_data(document)
+    except HpoNniError:
+        return
+    assert document.dump() == text
+
+
+@given(st.sampled_from(sorted(TEXTS)), st.lists(st.tuples(KEYS, VALUES), min_size=1, max_size=3))
+@QUIET
+def test_any_value_is_written_so_that_it_can_be_read_or_refused(name, edits) -> None:
+    document = parse_document(TEXTS[name], path=name)
+    try:
+        result = apply_edits(document, dict(edits))
+    except HpoNniError:
+        return
+    again = parse_document(result.text, path=name)
+    assert again.dump() == result.text
+    to_data(again)
+    assert result.touched or not any(isinstance(value, dict) is False for _, value in edits)
+
+
+@given(
+    st.sampled_from(sorted(TEXTS)), st.text(alphabet="abdlmno.[]=<>!:;*$?@()_01'\" +-", max_size=20)
+)
+@QUIET
+def test_any_key_selects_something_or_is_refused(name, key) -> None:
+    document = parse_document(TEXTS[name], path=name)
+    try:
+        find_values(document, key)
+    except HpoNniError:
+        return
+
+
+@given(st.integers(0, 4000), st.integers(0, 30), NOISE)
+@settings(max_examples=100, deadline=None)
+def test_a_damaged_proto_file_is_read_or_refused(at, cut, noise) -> None:
+    text = (Path(__file__).parent / "easyrec.proto").read_text(encoding="utf-8")
+    try:
+        read_proto(text[:at] + noise + text[at + cut :])
+    except HpoNniError:
+        return
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#" * 200_000,
+        "\n" * 200_000 + "}",
+        "a:" + " " * 200_000,
+        "a: " + '"x" ' * 50_000,
+        "a: " + '"' + "\\" * 200_000,
+        "a: [" + "1, " * 50_000,
+        "# c\n" * 50_000 + "=",
+        "a" * 200_000,
+        "a: " + "-" * 100_000,
+        "a: " + "9" * 100_000,
+        "a: 1e" + "9" * 100_000,
+        "[" + "a." * 100_000,
+    ],
+    ids=lambda text: text[:8],
+)
+def test_long_texts_take_no_more_than_linear_time(text) -> None:
+    """Each of these takes minutes if the regular expression can backtrack."""
+    message = ""
+    try:
+        to_data(parse_document(text, format="prototext"))
+    except HpoNniError as error:
+        message = str(error)
+    assert len(message) < 500
