@@ -103,6 +103,9 @@ def write_atomically(path: Path, data: bytes) -> None:
     """
     target = path.resolve()
     try:
+        if target.exists() and not target.is_file():  # /dev/stdout, a pipe: nothing to replace
+            target.write_bytes(data)
+            return
         mode = target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask()
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         try:

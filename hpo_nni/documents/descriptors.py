@@ -238,14 +238,21 @@ def _field(field: FieldDescriptor, messages: dict[str, MessageType]) -> FieldTyp
     oneof = field.containing_oneof
     enum = field.enum_type
     default = field.default_value
-    if enum is not None and not field.is_repeated:
+    is_repeated = _is_repeated(field)
+    if enum is not None and not is_repeated:
         default = enum.values_by_number[default].name
     return FieldType(
         _text_name(field),
         _TYPES[field.type],
-        repeated=field.is_repeated,
-        default=None if field.is_repeated or field.message_type is not None else default,
+        repeated=is_repeated,
+        default=None if is_repeated or field.message_type is not None else default,
         oneof="" if oneof is None or len(oneof.fields) == 1 else oneof.name,
         message=_message(field.message_type, messages) if field.message_type else None,
         numbers={value.name: value.number for value in enum.values} if enum else None,
     )
+
+
+def _is_repeated(field: FieldDescriptor) -> bool:
+    """Releases of protobuf before 6.31 say it by the label, which later ones deprecate."""
+    known = getattr(field, "is_repeated", None)
+    return bool(field.label == FieldDescriptor.LABEL_REPEATED if known is None else known)

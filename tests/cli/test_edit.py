@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,6 +62,19 @@ def test_in_place_writes_through_a_link(config, tmp_path) -> None:
 
     assert link.is_symlink()
     assert b"a: 2" in config.read_bytes()
+
+
+def test_output_to_a_pipe_leaves_the_pipe_there(config, tmp_path) -> None:
+    pipe = tmp_path / "out"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        run(config, "a=2", "-o", pipe)
+
+        assert b"a: 2" in os.read(reader, 1000)
+        assert pipe.is_fifo()
+    finally:
+        os.close(reader)
 
 
 def test_output_goes_to_another_file(config, tmp_path) -> None:
