@@ -22,6 +22,7 @@ from hpo_nni.errors import (
     SettingsError,
     StoreError,
     ValueMismatchError,
+    describe,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HpoNniError as error:
         if arguments.debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(describe(error), file=sys.stderr)
         return 2 if isinstance(error, _INPUT_FAULTS) else 1
     except BrokenPipeError:  # `hpo-nni show | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
