@@ -7,6 +7,7 @@ still calls alive is cancelled here.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import signal
 import sys
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo_nni.cli.acceptance import ask_nni
 from hpo_nni.cli.check import Check
 from hpo_nni.cli.progress import Limits, Progress
 from hpo_nni.cli.silent import note_silent_trials
@@ -24,10 +26,10 @@ from hpo_nni.errors import HpoNniError, NniError
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import DecisionRecord, TrialState
 from hpo_nni.nni_api import launch
+from hpo_nni.nni_api.dispatcher_log import fatal_error
 from hpo_nni.platforms import PLATFORMS
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator, Sequence
 
     from hpo_nni.ledger.records import TrialRecord
@@ -46,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="the file for `nnictl create`")
     parser.add_argument("--max-trials", type=_positive, metavar="N", help="instead of the config's")
     parser.add_argument("--concurrency", type=_positive, metavar="N", help="likewise")
-    parser.add_argument("--port", type=int, help="of the web page; by default, one that is free")
+    parser.add_argument("--port", type=_port, help="of the web page; by default, one that is free")
     parser.add_argument(
         "--public",
         action="store_true",
@@ -72,11 +74,12 @@ def run(arguments: argparse.Namespace) -> int:
     )
     with _interruptions() as interrupted:
         print(f"starting NNI {'.'.join(map(str, launch.nni_version()))} ...", flush=True)
+        ask_nni(config)
         experiment = launch.launch(config, options)
         print(f"experiment   {experiment.id}")
         print(f"web page     http://127.0.0.1:{experiment.port}")
         print(f"files        {experiment.working_directory / experiment.id}", flush=True)
-        ledger = Ledger.open(experiment.working_directory)
+        ledger = _open_ledger(experiment)
         try:
             fault = _follow(experiment, ledger, interrupted)
         finally:
@@ -84,8 +87,16 @@ def run(arguments: argparse.Namespace) -> int:
     trials = ledger.trials(experiment.id)
     print(summary(ledger, experiment.id))
     if fault:
-        raise NniError(fault, hint=f"see {experiment.working_directory / experiment.id / 'log'}")
+        raise NniError(fault, hint=f"see {_logs(experiment)}")
     return 0 if any(trial.state is TrialState.SUCCEEDED for trial in trials) else 1
+
+
+def _open_ledger(experiment: RunningExperiment) -> Ledger:
+    try:
+        return Ledger.open(experiment.working_directory)
+    except HpoNniError:
+        experiment.stop()
+        raise
 
 
 def direction_of(ledger: Ledger, experiment_id: str) -> Direction:
@@ -106,7 +117,7 @@ def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: threadin
             if experiment.process.poll() is None:
                 interrupted.wait(POLL_SECONDS)  # busy; it answers again or ends
                 continue
-            return f"NNI's manager has gone: {error.message}"
+            return _with_cause(experiment, f"NNI's manager has gone: {error.message}")
         trials = ledger.trials(experiment.id)
         if progress is None and (trials or status in ENDED):
             progress = Progress(sys.stdout, direction_of(ledger, experiment.id))
@@ -116,13 +127,25 @@ def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: threadin
             if progress is not None:
                 progress.say("")
             return "" if status != "ERROR" else _words_of(experiment)
+        if not _running(trials) and fatal_error(_logs(experiment)):
+            return _with_cause(experiment, "the tuner or the assessor failed, and NNI cannot go on")
         interrupted.wait(POLL_SECONDS)
     return ""
 
 
+def _logs(experiment: RunningExperiment) -> Path:
+    return experiment.working_directory / experiment.id / "log"
+
+
+def _with_cause(experiment: RunningExperiment, fact: str) -> str:
+    cause = fatal_error(_logs(experiment))
+    return fact + "".join(f"\n  | {line}" for line in cause.splitlines())
+
+
 def _words_of(experiment: RunningExperiment) -> str:
     errors = experiment.rest.errors()
-    return "NNI ended the experiment with an error: " + ("; ".join(errors) or "it gave none")
+    words = "NNI ended the experiment with an error: " + ("; ".join(errors) or "it gave none")
+    return _with_cause(experiment, words)
 
 
 def _limits(experiment: RunningExperiment) -> Limits:
@@ -195,7 +218,12 @@ def _interruptions() -> Iterator[threading.Event]:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; those are 1 to 65535")
+    return int(text)
