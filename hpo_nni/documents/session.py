@@ -42,6 +42,7 @@ class Touched(NamedTuple):
 
 
 _CONTAINERS = (dict, list)
+_SCALARS = (bool, int, float, str)
 _Pending = dict[Node, tuple[str, Any]]
 _Saved = tuple[ConfigDocument, _Pending, int, "Lines | None"]
 
@@ -333,8 +334,11 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if value is None or type(value) in _SCALARS:
         return value
+    for scalar in (int, float, str):
+        if isinstance(value, scalar):  # numpy's float64 is a float, and prints as no number
+            return scalar(value)
     item = getattr(value, "item", None)
     if callable(item):
         return item()
