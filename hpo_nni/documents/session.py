@@ -64,7 +64,6 @@ class Session:
 
     def __init__(self, document: ConfigDocument, schema: Schema | None) -> None:
         self.document = document
-        self.given = schema
         self.pending: _Pending = {}
         self.touched: list[Touched] = []
         self._lines: Lines | None = None
