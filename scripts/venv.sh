@@ -10,11 +10,11 @@ supported() {
 }
 
 if [ ! -x "$dir/bin/python" ]; then
-    for python in "${PYTHON:-}" python3.12 python3.11 python3.10 python3; do
-        if [ -n "$python" ] && supported "$python"; then found=$python; break; fi
+    for python in ${PYTHON:-python3.12 python3.11 python3.10 python3}; do
+        if supported "$python"; then found=$python; break; fi
     done
     if [ -z "${found:-}" ]; then
-        echo "hpo_nni needs Python 3.10, 3.11 or 3.12, and none is in PATH." >&2
+        echo "hpo_nni needs Python 3.10, 3.11 or 3.12; ${PYTHON:-what is in PATH} is none of them." >&2
         echo "Next: install one, or name it: make PYTHON=/path/to/python3.11 ..." >&2
         exit 2
     fi
