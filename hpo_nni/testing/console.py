@@ -3,7 +3,7 @@
 A block of the language `console` shows commands behind `$ ` and, below each, what it prints on
 standard output and error. A command goes on in the next line behind a backslash. A line `...`
 stands for any lines, `<id>` or `<any words>` in small letters for anything in a line, and a last
-line `[exit 2]` for the exit code, which is 0 without it.
+line `[exit 2]` for the exit code, which is 0 without it. Several spaces count as one.
 
 A block of the language `sh` shows commands alone.
 """
@@ -106,8 +106,12 @@ def _read_script(lines: Sequence[str], first: int) -> list[Command]:
 
 
 def _line_fits(stated: str, line: str) -> bool:
-    pattern = ".+".join(map(re.escape, _WILD.split(stated)))
-    return re.fullmatch(pattern, line) is not None
+    pattern = ".+".join(map(re.escape, _WILD.split(_narrow(stated))))
+    return re.fullmatch(pattern, _narrow(line)) is not None
+
+
+def _narrow(line: str) -> str:
+    return re.sub(" +", " ", line)
 
 
 def _fits(stated: Sequence[str], lines: Sequence[str]) -> bool:
