@@ -151,8 +151,8 @@ def _run(config: Path, place: Place, channel: TrialChannel) -> int:
     from hpo_nni.ledger import Ledger  # noqa: PLC0415  (a dry run needs none)
 
     shutdown = Shutdown(watch_parent=place.nni is not None)
-    shutdown.install()
     point = channel.receive_point().parameters
+    shutdown.install()  # until here a signal just ends the process, while it waits for NNI
     place.output_directory.mkdir(parents=True, exist_ok=True)
     with Ledger.open(place.working_directory) as ledger:
         trial = _Trial(config, place, point, _substitutions(place, point), ledger)
