@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpo_nni.cli.acceptance import ask_nni
 from hpo_nni.cli.check import Check
@@ -28,19 +28,21 @@ from hpo_nni.ledger.records import DecisionRecord, TrialState
 from hpo_nni.nni_api import launch
 from hpo_nni.nni_api.dispatcher_log import fatal_error
 from hpo_nni.platforms import PLATFORMS
+from hpo_nni.trial.shutdown import SIGNALS, Shutdown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from hpo_nni.ledger.records import TrialRecord
     from hpo_nni.nni_api.launch import RunningExperiment
 
 HELP = "run an experiment in the foreground: progress, a clean end, the best config"
 
 POLL_SECONDS = 1.0
 ENDING_SECONDS = 30.0  # how long jobs may take to end before we say that they did not
+IDLE_SECONDS = 5.0  # without a trial in NNI before an experiment counts as stuck
 ENDED = {"DONE", "ERROR", "STOPPED"}
-STARVED = {"NO_MORE_TRIAL", "TUNER_NO_MORE_TRIAL"}
+STARVED = "TUNER_NO_MORE_TRIAL"  # it never becomes DONE; NO_MORE_TRIAL, the limit, does
+ALIVE = {"WAITING", "RUNNING"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,29 +107,33 @@ def direction_of(ledger: Ledger, experiment_id: str) -> Direction:
     return Direction(experiment.direction) if experiment else Direction.MAXIMIZE
 
 
-def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: threading.Event) -> str:
+def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown) -> str:
     """Show progress until the experiment has ended; returns what went wrong with NNI, if it did."""
     progress: Progress | None = None
-    started = time.monotonic()
-    while not interrupted.is_set():
+    started = busy = time.monotonic()
+    while not interrupted.requested:
         try:
             status, limits = experiment.rest.status(), _limits(experiment)
-            note_silent_trials(experiment, ledger)
+            known_to_nni = experiment.rest.trials()
         except NniError as error:
             if experiment.process.poll() is None:
                 interrupted.wait(POLL_SECONDS)  # busy; it answers again or ends
                 continue
             return _with_cause(experiment, f"NNI's manager has gone: {error.message}")
+        note_silent_trials(experiment, known_to_nni, ledger)
         trials = ledger.trials(experiment.id)
         if progress is None and (trials or status in ENDED):
             progress = Progress(sys.stdout, direction_of(ledger, experiment.id))
         if progress is not None:
             progress.show(trials, limits, time.monotonic() - started)
-        if status in ENDED or (status in STARVED and not _running(trials)):
+        if any(trial.status in ALIVE for trial in known_to_nni):
+            busy = time.monotonic()
+        is_stuck = time.monotonic() - busy > IDLE_SECONDS
+        if status in ENDED or (is_stuck and status == STARVED):
             if progress is not None:
                 progress.say("")
             return "" if status != "ERROR" else _words_of(experiment)
-        if not _running(trials) and fatal_error(_logs(experiment)):
+        if is_stuck and fatal_error(_logs(experiment)):
             return _with_cause(experiment, "the tuner or the assessor failed, and NNI cannot go on")
         interrupted.wait(POLL_SECONDS)
     return ""
@@ -154,14 +160,11 @@ def _limits(experiment: RunningExperiment) -> Limits:
     return Limits(now.max_trials, now.concurrency, left)
 
 
-def _running(trials: Sequence[TrialRecord]) -> bool:
-    return any(trial.state is TrialState.RUNNING for trial in trials)
-
-
-def _end(experiment: RunningExperiment, ledger: Ledger, interrupted: threading.Event) -> None:
+def _end(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown) -> None:
     """Stop NNI, and see to it that every job has ended before we return."""
-    if interrupted.is_set():
-        print("\nstopping: every running job is being cancelled ...", flush=True)
+    if interrupted.requested:
+        with contextlib.suppress(OSError):  # the terminal may be what has gone
+            print("\nstopping: every running job is being cancelled ...", flush=True)
         for trial in ledger.trials(experiment.id):
             if trial.state is TrialState.RUNNING:
                 ledger.add_decision(
@@ -200,18 +203,13 @@ def _cancel_jobs(ledger: Ledger, experiment_id: str) -> None:
 
 
 @contextlib.contextmanager
-def _interruptions() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and TERM, however often they come, into an event."""
-    interrupted = threading.Event()
-
-    def interrupt(*_: Any) -> None:
-        interrupted.set()
-
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+def _interruptions() -> Iterator[Shutdown]:
+    """Take Ctrl-C, TERM and the end of the terminal, however often they come, for one request."""
+    shutdown = Shutdown(watch_parent=False)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    shutdown.install()
     try:
-        yield interrupted
+        yield shutdown
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
