@@ -30,3 +30,7 @@ for lock in "$@"; do
     "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$lock"
 done
 "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+# NNI 2 cannot start anything in a path that a shell would split; its own `nnictl create` says
+# so minutes later, in a log. This one says it at once.
+"$dir/bin/python" scripts/guard_nnictl.py "$dir/bin/nnictl"
