@@ -1,7 +1,8 @@
 """How a trial gets its point from NNI and reports back, without importing NNI.
 
 `import nni` costs 0.6 s and 85 MB (2.10.1) or 1.9 s and 149 MB (3.0) in every trial
-(`benchmarks/trial_cost.py`), for what is a file in NNI 2 and an HTTP address in NNI 3. Both formats are frozen: NNI's last release is from 2023.
+(`benchmarks/trial_cost.py`), for what is a file in NNI 2 and an HTTP address in NNI 3. Both formats
+are frozen: NNI's last release is from 2023.
 
 NNI 3.0 hands its queue of parameters to whichever trial asks first, so trials that run at the same
 time get each other's. Here a trial asks REST for the parameters that NNI keeps under *its* id, and
