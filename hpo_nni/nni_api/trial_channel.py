@@ -80,10 +80,11 @@ class FileChannel:
         file = self._directory / "parameter.cfg"
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise NniError(f"NNI left no readable parameters in {file}: {error}") from error
-        self._parameter_id = content["parameter_id"]
-        return TrialPoint(content["parameters"], self._parameter_id)
+            point = TrialPoint(content["parameters"], content["parameter_id"])
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise NniError(f"NNI left no readable parameters in {file}: {error!r}") from error
+        self._parameter_id = point.parameter_id
+        return point
 
     def report(self, kind: str, sequence: int, value: Mapping[str, float]) -> None:
         """Append one record: `ME`, six digits of length, and the metric."""
