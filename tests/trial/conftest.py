@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,3 +39,22 @@ class IniFolder:
 @pytest.fixture
 def ini(tmp_path: Path) -> IniFolder:
     return IniFolder(tmp_path)
+
+
+@pytest.fixture
+def run_trial(tmp_path: Path):
+    """Run `python -m hpo_nni.trial` in the test's folder, outside NNI unless variables say so."""
+
+    def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("NNI_")}
+        return subprocess.run(
+            [sys.executable, "-m", "hpo_nni.trial", *arguments],
+            cwd=tmp_path,
+            env=clean | environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from hpo_nni.errors import NniError
+from hpo_nni.ledger import Ledger
+from hpo_nni.ledger.records import DecisionRecord, ExperimentRecord, TrialRecord, TrialState
+from hpo_nni.trial.place import Place
+from hpo_nni.trial.runner import TrialRunner, open_platform
+from hpo_nni.trial.settings import Substitutions, load_settings
+from hpo_nni.trial.shutdown import Shutdown
+
+INI = """\
+[platform_config]
+name=local
+grace_seconds=0.2
+{steps}
+[metric_config]
+metric_type=json
+metric_source=${{NNI_OUTPUT_DIR}}/m.jsonl
+metric_dict={{'auc': 1}}
+poll_interval=0.02
+report_interval=0
+"""
+WRITE = """echo '{"step": 1, "auc": 0.5}' >> "${NNI_OUTPUT_DIR}/m.jsonl\""""
+
+
+class ListChannel:
+    """Keeps what is reported, and what the ledger knew then."""
+
+    def __init__(self, ledger):
+        self.ledger = ledger
+        self.reports = []
+        self.failure = None
+
+    def report(self, kind, sequence, value):
+        if self.failure is not None:
+            raise self.failure
+        self.reports.append((kind, sequence, value["default"], self.ledger.trial("t").state))
+
+
+class Rig:
+    def __init__(self, folder, steps):
+        self.folder = folder
+        (folder / "trial.ini").write_text(INI.format(steps="\n".join(steps)))
+        self.place = Place("e", "t", 0, folder / "expdir", folder / "out", None)
+        words = Substitutions("e", "t", folder / "out", {})
+        self.settings = load_settings(folder / "trial.ini", words)
+        self.ledger = Ledger.open(self.place.working_directory)
+        self.ledger.begin_experiment(ExperimentRecord("e", 1.0, "maximize"))
+        self.ledger.begin_trial(TrialRecord("t", "e", 0, 1.0))
+        self.channel = ListChannel(self.ledger)
+        self.shutdown = Shutdown(watch_parent=False)
+
+    def run(self):
+        runner = TrialRunner(self.place, self.settings, self.ledger, self.channel, self.shutdown)
+        outcome = runner.run()
+        entry = self.ledger.trial("t")
+        assert (outcome.state, outcome.reason, outcome.score) == (
+            entry.state,
+            entry.reason,
+            entry.score,
+        )
+        assert not self.ledger.live_jobs()
+        return outcome
+
+    def jobs(self):
+        return [(job.step, job.state) for job in self.ledger.jobs("t")]
+
+
+@pytest.fixture
+def rig(tmp_path):
+    made = []
+
+    def rig(*steps):
+        made.append(Rig(tmp_path, steps))
+        return made[-1]
+
+    yield rig
+    for one in made:
+        one.ledger.close()
+
+
+def test_steps_run_in_their_order_and_end_in_a_score(rig):
+    rig = rig("cmd1=echo one > one.txt", f"cmd2=cat one.txt && {WRITE}")
+
+    outcome = rig.run()
+
+    assert (outcome.state, outcome.score) == (TrialState.SUCCEEDED, 0.5)
+    assert rig.jobs() == [("cmd1", "succeeded"), ("cmd2", "succeeded")]
+    assert (rig.place.output_directory / "cmd2.stdout").read_text() == "one\n"
+    assert rig.channel.reports == [
+        ("PERIODICAL", 0, 0.5, TrialState.RUNNING),
+        ("FINAL", 0, 0.5, TrialState.SUCCEEDED),  # the ledger heard of it first
+    ]
+
+
+def test_a_step_that_fails_is_the_last(rig):
+    rig = rig("cmd1=echo no disk >&2; exit 3", f"cmd2={WRITE}")
+
+    outcome = rig.run()
+
+    assert outcome.state is TrialState.FAILED
+    assert outcome.reason.startswith("cmd1 failed: exit code 3\n  | no disk\n  hint: ")
+    assert rig.jobs() == [("cmd1", "failed")]
+    assert rig.channel.reports == []
+    assert rig.ledger.jobs("t")[0].log_tail == "no disk"
+
+
+def test_a_trial_that_was_told_to_end_starts_nothing(rig):
+    rig = rig(f"cmd1={WRITE}")
+    rig.shutdown._note(15, None)
+
+    outcome = rig.run()
+
+    assert outcome.state is TrialState.CANCELLED
+    assert "signal SIGTERM" in outcome.reason
+    assert rig.jobs() == []
+
+
+def test_a_trial_that_somebody_has_closed_starts_nothing(rig):
+    rig = rig(f"cmd1={WRITE}")
+    rig.ledger.end_trial("t", TrialState.CANCELLED, "the experiment was stopped")
+
+    outcome = rig.run()
+
+    assert (outcome.state, outcome.reason) == (TrialState.CANCELLED, "the experiment was stopped")
+    assert rig.jobs() == []
+    assert rig.channel.reports == []
+
+
+def test_a_verdict_that_came_before_the_end_stands(rig):
+    rig = rig(f"cmd1={WRITE}")
+    verdict = DecisionRecord("t", "assessor", "stop", "below the median", time.time())
+    rig.ledger.add_decision(verdict)
+
+    outcome = rig.run()
+
+    assert (outcome.state, outcome.reason) == (TrialState.STOPPED, "below the median")
+    assert [kind for kind, *_ in rig.channel.reports] == ["PERIODICAL"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (NniError("NNI's manager does not answer"), "NNI's manager does not answer"),
+        (KeyError("a fault of ours"), "cmd1 was cancelled: KeyError('a fault of ours')"),
+    ],
+)
+def test_a_fault_while_the_job_runs_cancels_it(rig, failure, reason):
+    rig = rig(f"cmd1={WRITE}; sleep 300")
+    rig.channel.failure = failure
+
+    outcome = rig.run()
+
+    assert outcome.state is TrialState.FAILED
+    assert outcome.reason.startswith(reason)
+    assert rig.jobs() == [("cmd1", "cancelled")]
+
+
+def test_a_job_that_the_platform_refuses_fails_the_trial(rig):
+    rig = rig("cmd1=true")
+    (rig.place.working_directory / "hpo_nni_jobs").write_text("not a folder")
+
+    outcome = rig.run()
+
+    assert outcome.state is TrialState.FAILED
+    assert "cannot be started" in outcome.reason
+    assert rig.jobs() == [("cmd1", "failed")]
+
+
+def test_a_second_run_of_a_trial_gives_its_jobs_new_names(rig):
+    rig = rig(f"cmd1={WRITE}")
+    rig.run()
+    rig.ledger.begin_trial(TrialRecord("t", "e", 0, 2.0))
+
+    rig.run()
+
+    assert [job.name for job in rig.ledger.jobs("t")] == ["e-t-1-cmd1", "e-t-2-cmd1"]
+
+
+def test_the_grace_period_of_the_ini_is_the_platforms(rig):
+    one = rig("cmd1=true")
+
+    assert open_platform(one.settings, one.place)._grace == 0.2
