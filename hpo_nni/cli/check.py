@@ -62,7 +62,7 @@ class Check:
 
     Attributes:
         report: what was found, for people.
-        warnings: what is odd but works.
+        warnings: what is odd but works; what is odd in the search space, its reader has logged.
         problems: what does not.
     """
 
@@ -81,8 +81,6 @@ class Check:
         for kind in ALGORITHMS:
             self._check_algorithm(kind, file)
         space = self._attempt(lambda: load_experiment_space(self.config.absolute(), file.content))
-        if space is not None:
-            self.warnings += space.warnings
         settings = self._settings(file, space)
         if settings is not None:
             self._check_directions(file, settings)

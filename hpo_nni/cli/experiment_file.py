@@ -110,7 +110,9 @@ def _compose(path: Path) -> tuple[yaml.SafeLoader, yaml.MappingNode]:
 def _not_yaml(path: Path, error: Exception) -> SettingsError:
     mark = getattr(error, "problem_mark", None)
     where = f"{path.name}:{mark.line + 1}:{mark.column + 1}" if mark else path.name
-    words = getattr(error, "problem", None) or error
+    words = str(getattr(error, "problem", None) or error)
+    if words.startswith("but "):  # "expected a single document", "but found another one"
+        words = f"{getattr(error, 'context', '')}, {words}"
     return SettingsError([Problem(where, f"this is not YAML: {words}")])
 
 
