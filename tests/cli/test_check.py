@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from hpo_nni.cli.check import SAMPLES, Check, spread
+from hpo_nni.errors import SettingsError
+from hpo_nni.nni_api.launch import nni_version
+from hpo_nni.space.parsing import parse_space
+
+
+def check(folder, **replacements):
+    """Check after replacing `{file: (old, new)}`."""
+    for name, (old, new) in replacements.items():
+        file = next(path for path in folder.iterdir() if path.stem == name)
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+    found = Check(Path("config.yml"))
+    found.run()
+    return found
+
+
+def test_files_without_faults_are_reported(files):
+    found = check(files)
+
+    assert found.problems == []
+    assert found.warnings == []
+    assert found.report == [
+        "score        auc x 1, loss x -0.5 (maximize)",
+        "f[:].dim  2 places: 16, 32",
+        f"{SAMPLES} points of the search space applied",
+    ]
+
+
+def test_keys_that_are_substituted_are_called_so(files):
+    (files / "search_space.json").write_text(
+        '{"lr": {"_type": "uniform", "_value": [0, 1]},'
+        ' "${dim}": {"_type": "choice", "_value": [4]}}'
+    )
+    (files / "base.config").write_text("f { dim: ${dim} }\n")
+
+    found = check(files, trial=('train "${config}"', 'train "${config}" --lr ${lr}'))
+
+    assert found.problems == []
+    assert found.report[1:3] == ["lr      substituted", "${dim}  substituted"]
+
+
+@pytest.mark.parametrize(
+    ("replacements", "told"),
+    [
+        ({"config": ("name: Random", "name: TPE\n  classArgs: {optimize_mode: minimize}")}, "two"),
+        ({"config": ("codeDirectory: ", "codeDirectory: ./no")}, "there is no folder /"),
+        ({"config": ("pai_assessor.", "pai_asessor.")}, "did you mean 'pai_assessor'?"),
+        ({"config": ("platform: local", "platform: remote")}, "NNI would run the trials on"),
+        ({"config": ("--config=./trial.ini", "")}, "names no settings file"),
+        ({"config": ("trialCommand", "trialComand")}, "did you mean 'trialCommand'?"),
+        ({"config": ("search_space.json", "space.json")}, "No such file"),
+        ({"trial": ("base.config", "bas.config")}, "did you mean 'base.config'?"),
+        ({"trial": ("'auc': 1", "'auc': one")}, "metric_dict: this is not a dictionary"),
+        ({"search_space": ("f[:].dim", "f[:].dmi")}, "search_space.json:1:14 base.config: f[:]"),
+        ({"search_space": ("[4, 8]", "[4, 8.5]")}, "8.5 is not an integer"),
+        ({"search_space": ("[4, 8]", "{}")}, "_value of a choice is a list"),
+        ({"base": ("f { dim: 16 }", "f { dim: 16")}, "base.config:"),
+    ],
+)
+def test_a_fault_is_told_once_with_its_place(files, replacements, told):
+    found = check(files, **replacements)
+
+    problems = [str(problem) for problem in found.problems]
+    assert any(told in problem for problem in problems), problems
+    assert len(set(problems)) == len(problems)
+
+
+def test_faults_of_all_files_come_at_once(files, capsys):
+    found = check(
+        files,
+        config=("className: pai_assessor", "className: no_assessor"),
+        trial=("name=local", "name=locl"),
+        search_space=("choice", "chioce"),
+    )
+
+    with pytest.raises(SettingsError) as caught:
+        found.conclude()
+    places = [problem.where.split(":")[0] for problem in caught.value.problems]
+    assert places == ["config.yml", "search_space.json", "trial.ini"]
+
+
+def test_a_wrong_core_folder_is_answered_with_the_right_one(files):
+    """People copy `../../../core` to a place that is not as deep."""
+    (files / "core").mkdir()
+    (files / "core" / "pai_assessor.py").write_text("")
+    deep = files / "examples" / "mine"
+    deep.mkdir(parents=True)
+    text = (files / "config.yml").read_text()
+    old = next(line for line in text.splitlines() if "codeDirectory" in line)
+    (deep / "config.yml").write_text(text.replace(old, "  codeDirectory: ../../../core"))
+    found = Check(deep / "config.yml")
+    found.run()
+
+    (problem,) = [p for p in found.problems if "codeDirectory" in p.where]
+    assert problem.hint == f"did you mean {files / 'core'}?"
+
+
+def test_a_command_that_is_the_users_own_is_only_a_warning(files):
+    found = check(files, config=("python3 -m hpo_nni.trial --config=./trial.ini", "sh trial.sh"))
+
+    assert found.problems == []
+    (warning,) = found.warnings
+    assert warning.startswith("config.yml:3:1 trialCommand: it names no settings file")
+
+
+def test_warnings_are_printed_and_do_not_stop(files, capsys):
+    found = check(files, trial=("name=local", "name=local\nresume=1"))
+    found.conclude()
+
+    assert "warning: trial.ini:3 [platform_config] resume: " in capsys.readouterr().out
+
+
+def test_a_path_that_nni_2_cannot_quote_is_a_warning(files):
+    found = check(files, config=("./expdir", "./my expdir"))
+
+    assert bool(found.warnings) is (nni_version() < (3,))
+
+
+def test_nothing_is_written(files):
+    before = sorted(files.rglob("*"))
+
+    check(files)
+
+    assert sorted(files.rglob("*")) == before
+
+
+def test_the_points_that_are_tried_hold_every_option_and_both_ends():
+    space = parse_space(
+        {
+            "a": {"_type": "choice", "_value": list(range(16))},
+            "b": {"_type": "uniform", "_value": [0, 1]},
+            "c": {
+                "_type": "choice",
+                "_value": [
+                    {"_name": "x", "d": {"_type": "randint", "_value": [0, 3]}},
+                    {"_name": "y"},
+                ],
+            },
+        }
+    )
+    points = list(spread(space))
+
+    assert len(points) == SAMPLES
+    assert {point["a"] for point in points} == set(range(16))
+    assert {0.0, 1.0} <= {point["b"] for point in points}
+    assert {point["c"]["_name"] for point in points} == {"x", "y"}
+    assert points == list(spread(space))
+
+
+def test_a_check_takes_less_than_half_a_second(files):
+    check(files)  # imports
+    begun = time.process_time()
+
+    Check(Path("config.yml")).run()
+
+    assert time.process_time() - begun < 0.5
