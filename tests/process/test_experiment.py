@@ -6,6 +6,8 @@ import json
 import re
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import TrialState
+from hpo_nni.nni_api import launch
 from hpo_nni.nni_api.launch import nni_version
 from hpo_nni.nni_api.rest import RestClient
 from hpo_nni.testing.processes import eventually, processes_with
@@ -86,6 +89,18 @@ def run(experiment):
             one.end()
 
 
+def nnis_own_record(folder, experiment_id, of=None):
+    """Parameters and final metric of each trial, as NNI stores, shows and exports them."""
+    path = folder.working_directory / experiment_id / "db" / "nni.sqlite"
+    connection = sqlite3.connect(path)
+    events = connection.execute("SELECT trialJobId, data FROM TrialJobEvent WHERE data LIKE '{%'")
+    points = {trial_id: json.loads(data)["parameters"] for trial_id, data in events}
+    finals = connection.execute("SELECT trialJobId, data FROM MetricData WHERE type='FINAL'")
+    scores = {trial_id: json.loads(json.loads(data))["default"] for trial_id, data in finals}
+    connection.close()
+    return {trial_id: (points[trial_id], scores[trial_id]) for trial_id in of or points}
+
+
 def statuses_in_nni(folder, experiment_id):
     """The last status of each trial in NNI's own database, which its page shows."""
     path = folder.working_directory / experiment_id / "db" / "nni.sqlite"
@@ -155,6 +170,9 @@ def test_each_trial_runs_and_reports_under_its_own_parameters(experiment):
             # one epoch: accuracy = quality / 2, loss = 1 - accuracy
             assert trial.score == pytest.approx(quality / 2 - 0.1 * (1 - quality / 2))
             assert f"quality: {quality!r}" in Path(trial.configs[0]).read_text()
+        assert nnis_own_record(folder, experiment_id) == {
+            trial.id: (trial.parameters, pytest.approx(trial.score)) for trial in trials
+        }
 
 
 def del_assessor(folder):
@@ -216,3 +234,57 @@ def test_a_time_limit_set_on_the_web_page_ends_the_experiment(experiment, run):
         trials = ledger.trials(running.id)
         assert 0 < len(trials) < 500
         assert {trial.state for trial in trials} <= {TrialState.SUCCEEDED, TrialState.STOPPED}
+
+
+def resume(folder, experiment_id, port):
+    """`nnictl resume`, which gives its manager four seconds and is called again if that fails."""
+    nnictl = Path(sys.executable).with_name("nnictl")
+    for attempt in range(1, 11):
+        done = subprocess.run(
+            [nnictl, "resume", experiment_id, "--port", str(port)],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=folder.path,
+            env=folder.environment,
+        )
+        if done.returncode == 0:
+            print(f"nnictl resume succeeded at attempt {attempt}")  # noqa: T201  (how often)
+            return
+    pytest.fail(done.stdout + done.stderr)
+
+
+def test_a_resumed_experiment_goes_on_with_the_right_parameters(experiment, run):
+    """Interrupted in the middle, resumed by NNI itself: every trial's record is its own."""
+    folder = experiment(
+        maxTrialNumber=12,
+        trialConcurrency=4,
+        tuner={"name": "TPE", "classArgs": {"optimize_mode": "maximize", "seed": 1}},
+    )
+    del_assessor(folder)
+    running = run(folder)
+    eventually(lambda: finished(running) >= 4)
+    running.process.send_signal(signal.SIGINT)
+    running.end()
+
+    port = launch.free_port(9500)
+    resume(folder, running.id, port)
+    rest = RestClient(f"http://127.0.0.1:{port}")
+    try:
+        eventually(lambda: rest.status() == "DONE", seconds=180)
+    finally:
+        rest.stop()
+
+    eventually(lambda: not processes_with(running.id))
+    with running.ledger() as ledger:
+        succeeded = {t.id: t for t in ledger.trials(running.id) if t.state is TrialState.SUCCEEDED}
+        record = nnis_own_record(folder, running.id, of=succeeded)
+        assert len(succeeded) > 4
+        assert record == {
+            key: (trial.parameters, pytest.approx(trial.score)) for key, trial in succeeded.items()
+        }
+
+
+def finished(running):
+    with running.ledger() as ledger:
+        return sum(trial.state is TrialState.SUCCEEDED for trial in ledger.trials(running.id))
