@@ -21,6 +21,7 @@ from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import DecisionRecord, ExperimentRecord, TrialState
 from hpo_nni.testing.nni import EXPERIMENT, FileNni, HttpNni
 from hpo_nni.testing.processes import eventually, processes_with
+from hpo_nni.trial.orders import BY_ASSESSOR, BY_LIMIT, BY_USER
 
 # It, a child and a grandchild in a session of its own take no notice of polite signals.
 JOB = """
@@ -137,7 +138,7 @@ def test_a_signal_ends_the_job_with_all_its_processes_and_then_the_trial(make, k
     assert f"process {trial.process.pid}" in message
     entry = trial.entry()
     assert (entry.state, entry.score) == (TrialState.CANCELLED, None)
-    expected = number.name if kind is FileNni else "cancelled by a user, through NNI"
+    expected = number.name if kind is FileNni else BY_USER
     assert expected in entry.reason
     assert not trial.nni.finals()
 
@@ -269,9 +270,10 @@ def test_the_verdict_of_the_assessor_is_how_the_trial_ended(make, kind):
 @pytest.mark.parametrize(
     "case",
     [
-        ("USER_CANCELED", "RUNNING", {}, "cancelled by a user, through NNI"),
-        ("EARLY_STOPPED", "RUNNING", {}, "it reached maxTrialDuration"),
-        ("RUNNING", "RUNNING", {"maxTrialDuration": "1s"}, "it reached maxTrialDuration"),
+        ("USER_CANCELED", "RUNNING", {}, BY_USER),
+        ("EARLY_STOPPED", "RUNNING", {"maxTrialDuration": "1s"}, BY_LIMIT),
+        ("EARLY_STOPPED", "RUNNING", {}, BY_ASSESSOR),
+        ("RUNNING", "RUNNING", {"maxTrialDuration": "1s"}, BY_LIMIT),
         ("RUNNING", "STOPPING", {}, "the experiment was stopped (signal SIGTERM)"),
     ],
 )
@@ -294,7 +296,8 @@ def test_nni_is_asked_who_ended_the_trial(make, tmp_path, kind, case):
         code, output = trial.end()
 
     assert code == -signal.SIGTERM, output
-    assert (trial.entry().state, trial.entry().reason) == (TrialState.CANCELLED, reason)
+    state = TrialState.STOPPED if reason == BY_ASSESSOR else TrialState.CANCELLED
+    assert (trial.entry().state, trial.entry().reason) == (state, reason)
 
 
 @pytest.mark.parametrize("kind", [FileNni, HttpNni])
