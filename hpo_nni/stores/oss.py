@@ -6,6 +6,7 @@ of a whole call is kept here. See docs/adr/0010-oss-client.md for why it is `oss
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -37,6 +38,9 @@ _HINTS = {
     "RequestTimeTooSkewed": "this machine's clock is wrong by more than 15 minutes",
     "InvalidBucketName": "a bucket's name has 3 to 63 of a-z, 0-9 and '-'",
 }
+_SYSTEM_WORDS = re.compile(
+    r"\[Errno -?\d+\] ([^')\"]+)|(Remote end closed connection|Read timed out|timed out)"
+)
 _TRANSIENT_CODES = {"SlowDown", "TooManyRequests", "QpsLimitExceeded", "RequestTimeout", "Busy"}
 
 
@@ -173,7 +177,7 @@ class OssStore:
         except oss2.exceptions.OssError as error:
             raise _translate(verb, uri, error, self._connection.endpoint) from error
         except OSError as error:  # requests', while the body is read
-            message = f"cannot {verb} {uri}: the connection broke: {error}"
+            message = f"cannot {verb} {uri}: the connection broke: {_cause(error)}"
             hint = _reach(self._connection.endpoint)
             raise TransientStoreError(message, uri=uri, hint=hint) from error
 
@@ -202,7 +206,7 @@ def _parse(uri: str, *, is_folder: bool = False) -> _Place:
 
 def _translate(verb: str, uri: str, error: oss2.exceptions.OssError, endpoint: str) -> StoreError:
     if isinstance(error, oss2.exceptions.RequestError):
-        message = f"cannot {verb} {uri}: {endpoint} does not answer: {error.exception}"
+        message = f"cannot {verb} {uri}: {endpoint} does not answer: {_cause(error.exception)}"
         return TransientStoreError(message, uri=uri, hint=_reach(endpoint))
     if error.status == 416:
         return _BeyondEndError(f"{uri} ends before that", uri=uri)
@@ -212,12 +216,19 @@ def _translate(verb: str, uri: str, error: oss2.exceptions.OssError, endpoint: s
         )
     words = error.message or error.body or f"status {error.status}"
     message = f"cannot {verb} {uri}: {error.code or 'OSS'}: {words}"
-    if error.request_id:
-        message += f" (request {error.request_id})"
+    hint = _HINTS.get(error.code, "")
+    if error.request_id:  # not in the message, which is the same whenever the fault is
+        hint = f"{hint} (request {error.request_id})".lstrip()
     is_transient = error.status == 429 or error.status >= 500 or error.code in _TRANSIENT_CODES
     if is_transient or isinstance(error, oss2.exceptions.InconsistentError):
-        return TransientStoreError(message, uri=uri)
-    return StoreError(message, uri=uri, hint=_HINTS.get(error.code, ""))
+        return TransientStoreError(message, uri=uri, hint=hint)
+    return StoreError(message, uri=uri, hint=hint)
+
+
+def _cause(error: Exception) -> str:
+    """The operating system's words out of what requests and urllib3 wrap around them."""
+    found = _SYSTEM_WORDS.search(str(error))
+    return found[1] or found[2] if found else type(error).__name__
 
 
 def _reach(endpoint: str) -> str:
