@@ -176,6 +176,8 @@ class OssStore:
             return call()
         except oss2.exceptions.OssError as error:
             raise _translate(verb, uri, error, self._connection.endpoint) from error
+        except StoreError:  # it is an OSError, too
+            raise
         except OSError as error:  # requests', while the body is read
             message = f"cannot {verb} {uri}: the connection broke: {_cause(error)}"
             hint = _reach(self._connection.endpoint)
