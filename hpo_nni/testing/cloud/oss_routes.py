@@ -18,7 +18,7 @@ from hpo_nni.testing.cloud.oss_objects import Facts, Upload
 from hpo_nni.testing.cloud.xml_text import document, element, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from hpo_nni.testing.cloud.oss_objects import Buckets
 
@@ -382,7 +382,7 @@ def _check_digest(request: Request) -> None:
 
 
 def _source(source: str) -> tuple[str, str]:
-    bucket, _, key = unquote(source.split("?")[0]).removeprefix("/").partition("/")
+    bucket, _, key = unquote(source.partition("?")[0]).removeprefix("/").partition("/")
     return bucket, key
 
 
