@@ -93,12 +93,12 @@ class LoopbackServer(ABC):
     """A service on a free port of 127.0.0.1, for the length of a `with` block.
 
     Attributes:
-        faults: what goes wrong; empty at first.
+        faults: what goes wrong; nothing at first. `Faults(7)` in its place has another seed.
         exchanges: every request so far, in the order in which they were answered.
     """
 
-    def __init__(self, *, port: int = 0, seed: int = 0) -> None:
-        self.faults = Faults(seed)
+    def __init__(self, port: int) -> None:
+        self.faults = Faults()
         self.exchanges: list[Exchange] = []
         self.stopping = threading.Event()
         self._port = port

@@ -13,7 +13,6 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from email.utils import formatdate
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -23,7 +22,7 @@ from hpo_nni.testing.cloud.instances import Instance, Instances, TaskStatus, new
 from hpo_nni.testing.cloud.maxcompute_routes import Routes
 from hpo_nni.testing.cloud.signatures import Keyring, check_odps
 from hpo_nni.testing.cloud.tables import Catalog, Column, Result, SqlError, Table
-from hpo_nni.testing.cloud.xflow import XFLOWS, Cluster, Training, Xflows
+from hpo_nni.testing.cloud.xflow import XFLOWS, Cluster, Xflows
 from hpo_nni.testing.cloud.xml_text import document, text
 
 if TYPE_CHECKING:
@@ -47,6 +46,9 @@ class MaxComputeServer(LoopbackServer):
 
     Attributes:
         instances: the server's own record of everything that was submitted.
+        keyring: whose requests are accepted.
+        catalogs: the tables, by project.
+        results: what SQL instances have selected, by instance.
         clock_offset: seconds by which the server's clock is ahead.
     """
 
@@ -56,11 +58,8 @@ class MaxComputeServer(LoopbackServer):
         credentials: Mapping[str, str],
         project: str,
         *,
-        training: Training | None = None,
         cluster: Cluster | None = None,
-        tokens: Mapping[str, str] | None = None,
         port: int = 0,
-        seed: int = 0,
     ) -> None:
         """Make a project; tables are added with `add_table` and `add_click_table`.
 
@@ -68,21 +67,17 @@ class MaxComputeServer(LoopbackServer):
             oss: where the jobs read their configs and write their results.
             credentials: access key id to secret.
             project: the name of the one project there is at first.
-            training: how the trainer of every job is set.
             cluster: what jobs meet.
-            tokens: access key id to the security token that must come with it.
             port: where to listen; 0 for a free one.
-            seed: of the faults.
         """
-        super().__init__(port=port, seed=seed)
+        super().__init__(port)
         self.instances = Instances()
         self.clock_offset = 0.0
         self.catalogs = {project: Catalog(project)}
         self.results: dict[str, Result] = {}
         self._project = project
-        self._keyring = Keyring(dict(credentials), tokens or {})
+        self.keyring = Keyring(dict(credentials))
         self._oss = oss
-        self._training = training or Training()
         self._cluster = cluster or Cluster()
         self._xflows = self._new_xflows()
         self._routes = Routes(self)
@@ -127,7 +122,7 @@ class MaxComputeServer(LoopbackServer):
 
     def respond(self, request: Request) -> Response:
         """One request, checked and done."""
-        owner = check_odps(request, self._keyring, time.time() + self.clock_offset)
+        owner = check_odps(request, self.keyring, time.time() + self.clock_offset)
         response = self._routes.respond(request, owner)
         response.headers.setdefault("x-odps-request-id", secrets.token_hex(12).upper())
         return response
@@ -215,7 +210,7 @@ class MaxComputeServer(LoopbackServer):
         return instance
 
     def _new_xflows(self) -> Xflows:
-        return Xflows(self.instances, self.catalogs, self._oss, self._training, self._cluster)
+        return Xflows(self.instances, self.catalogs, self._oss, self._cluster)
 
 
 def _csv(result: Result) -> str:
@@ -228,8 +223,3 @@ def _csv(result: Result) -> str:
         )
         lines.append(",".join(cells))
     return "\n".join(lines) + "\n"
-
-
-def rfc822(seconds: float | None) -> str:
-    """A time as headers and task lists have it; empty for None."""
-    return "" if seconds is None else formatdate(seconds, usegmt=True)

@@ -167,7 +167,7 @@ class ObjectRoutes:
         content += [element("CommonPrefixes", text("Prefix", named(p))) for p in page.prefixes]
         return Response(200, document("ListBucketResult", content), dict(_XML))
 
-    def list_uploads(self, bucket: str) -> Response:
+    def list_uploads(self, _: Request, bucket: str) -> Response:
         """GET /bucket/?uploads."""
         with self._buckets.lock:
             found = [

@@ -22,7 +22,7 @@ from hpo_nni.testing.cloud.signatures import Keyring, check_oss
 from hpo_nni.testing.cloud.xml_text import document, element, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 _TROUBLE = {403: "AccessDenied", 429: "TooManyRequests", 500: "InternalError", 503: "Busy"}
@@ -32,6 +32,7 @@ class OssServer(LoopbackServer):
     """OSS on a free port of 127.0.0.1, for the length of a `with` block.
 
     Attributes:
+        keyring: whose requests are accepted.
         clock_offset: seconds by which the server's clock is ahead, for tests of skewed clocks.
         internal: an access key (id, secret) of the server's own, for the jobs of a cloud.
     """
@@ -42,9 +43,7 @@ class OssServer(LoopbackServer):
         credentials: Mapping[str, str],
         *,
         buckets: Iterable[str] = (),
-        tokens: Mapping[str, str] | None = None,
         port: int = 0,
-        seed: int = 0,
     ) -> None:
         """Open the directory, which is made if it is not there.
 
@@ -52,17 +51,23 @@ class OssServer(LoopbackServer):
             directory: where the objects are; what is in it already is served.
             credentials: access key id to secret.
             buckets: made if they are not there.
-            tokens: access key id to the security token that must come with it.
             port: where to listen; 0 for a free one.
-            seed: of the faults.
         """
-        super().__init__(port=port, seed=seed)
+        super().__init__(port)
         directory.mkdir(parents=True, exist_ok=True)
         self.internal = (f"internal-{secrets.token_hex(4)}", secrets.token_hex(16))
         self.clock_offset = 0.0
-        self._keyring = Keyring(dict([*credentials.items(), self.internal]), tokens or {})
+        self.keyring = Keyring(dict([*credentials.items(), self.internal]))
         self._buckets = Buckets(directory)
         self._routes = ObjectRoutes(self._buckets)
+        self._bucket_routes: list[tuple[str, str, Callable[[Request, str], Response]]] = [
+            ("DELETE", "", self._remove),
+            ("POST", "delete", self._routes.delete_many),
+            ("GET", "uploads", self._routes.list_uploads),
+            ("GET", "bucketInfo", self._info),
+            ("GET", "location", self._location),
+            ("GET", "", self._routes.list_objects),
+        ]
         for bucket in buckets:
             self._buckets.make(bucket)
 
@@ -94,7 +99,7 @@ class OssServer(LoopbackServer):
         """One request, checked and done."""
         bucket, _, key = request.path.removeprefix("/").partition("/")
         resource = f"/{bucket}/{key}" if bucket else "/"
-        check_oss(request, resource, self._keyring, time.time() + self.clock_offset)
+        check_oss(request, resource, self.keyring, time.time() + self.clock_offset)
         response = self._route(request, bucket, key)
         response.headers.setdefault("x-oss-request-id", secrets.token_hex(12).upper())
         response.headers.setdefault("Server", "AliyunOSS")
@@ -155,24 +160,23 @@ class OssServer(LoopbackServer):
             raise ServiceError(
                 404, "NoSuchBucket", "The specified bucket does not exist.", BucketName=bucket
             )
-        if request.method == "DELETE" and not request.query:
-            self._buckets.remove(bucket)
-            return Response(204)
-        if request.method == "POST" and "delete" in request.query:
-            return self._routes.delete_many(request, bucket)
-        if request.method == "GET" and "uploads" in request.query:
-            return self._routes.list_uploads(bucket)
-        if request.method == "GET" and "bucketInfo" in request.query:
-            grant = element("AccessControlList", text("Grant", "private"))
-            owner = element("Owner", text("ID", "1"), text("DisplayName", "1"))
-            whole = element("Bucket", *self._description(bucket), owner, grant)
-            body = document("BucketInfo", [whole])
-            return Response(200, body, {"Content-Type": "application/xml"})
-        if request.method == "GET" and "location" in request.query:
-            body = text("LocationConstraint", "oss-loopback").encode()
-            return Response(200, body, {"Content-Type": "application/xml"})
-        if request.method == "GET":
-            return self._routes.list_objects(request, bucket)
+        for method, action, route in self._bucket_routes:
+            if method == request.method and (not action or action in request.query):
+                return route(request, bucket)
         raise ServiceError(
             405, "MethodNotAllowed", "The specified method is not allowed against this resource."
         )
+
+    def _remove(self, _: Request, bucket: str) -> Response:
+        self._buckets.remove(bucket)
+        return Response(204)
+
+    def _info(self, _: Request, bucket: str) -> Response:
+        grant = element("AccessControlList", text("Grant", "private"))
+        owner = element("Owner", text("ID", "1"), text("DisplayName", "1"))
+        whole = element("Bucket", *self._description(bucket), owner, grant)
+        return Response(200, document("BucketInfo", [whole]), {"Content-Type": "application/xml"})
+
+    def _location(self, _: Request, __: str) -> Response:
+        body = text("LocationConstraint", "oss-loopback").encode()
+        return Response(200, body, {"Content-Type": "application/xml"})

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote
@@ -42,15 +42,15 @@ _SUBRESOURCES = frozenset(_SIGNED_PARAMETERS.split())
 
 @dataclass(frozen=True)
 class Keyring:
-    """Who may come in.
+    """Who may come in; both can be changed while a server runs.
 
     Attributes:
         secrets: access key id to secret.
         tokens: access key id to the security token that must come with it.
     """
 
-    secrets: Mapping[str, str]
-    tokens: Mapping[str, str]
+    secrets: dict[str, str]
+    tokens: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hpo_nni.testing.cloud.faults import Fate, JobFault
@@ -49,11 +49,13 @@ class Cluster:
     """What jobs meet.
 
     Attributes:
+        training: how the trainer of every job is set.
         queue_seconds: how long every job waits for its resources.
         slots: how many jobs run at once; the others wait. 0 for any number.
         any_table: whether tables that nobody declared exist.
     """
 
+    training: Training = field(default_factory=Training)
     queue_seconds: float = 0.0
     slots: int = 0
     any_table: bool = False
@@ -67,13 +69,11 @@ class Xflows:
         instances: Instances,
         catalogs: dict[str, Catalog],
         oss: OssServer,
-        training: Training,
         cluster: Cluster,
     ) -> None:
         self._instances = instances
         self._catalogs = catalogs
         self._oss = oss
-        self._training = training
         self._cluster = cluster
         self._closing = False
         self._threads: list[threading.Thread] = []
@@ -214,14 +214,14 @@ class Xflows:
             "key_id": key_id,
             "secret": secret,
             "parameters": dict(instance.parameters),
-            "training": asdict(self._training),
+            "training": asdict(self._cluster.training),
             **tables,
         }
 
     def _sized(self, uri: str) -> tuple[str, int]:
         found = self._partitions(uri)
         rows = sum(len(found[0].rows[name]) for name in found[1]) if found else 0
-        return uri, rows or self._training.rows
+        return uri, rows or self._cluster.training.rows
 
     def _conclude(self, instance: Instance, training: Instance) -> None:
         """The parent's end; its last sub-instance is first seen when the parent has ended."""

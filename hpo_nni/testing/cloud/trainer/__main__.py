@@ -7,7 +7,7 @@ import sys
 
 from google.protobuf.text_format import ParseError
 
-from hpo_nni.testing.cloud.trainer.job import run
+from hpo_nni.testing.cloud.trainer.job import run, say
 from hpo_nni.testing.cloud.trainer.storage import StorageError
 
 
@@ -16,7 +16,7 @@ def main() -> int:
     try:
         run(json.load(sys.stdin))
     except (ValueError, ParseError, StorageError, OSError) as error:
-        print(f"{type(error).__name__}: {error}", flush=True)
+        say(f"{type(error).__name__}: {error}")
         return 1
     return 0
 

@@ -2,13 +2,13 @@
 
 The model, for every table and every label:
 
-- A feature f has `20 + crc32(f) % 180` values; value r occurs with a probability proportional to
+- A feature f has `5 + crc32(f) % 25` values; value r occurs with a probability proportional to
   1 / (r + 5).
 - Every value has a weight w ~ N(0, 1) and a vector v ~ N(0, 1) of four numbers, drawn from the
   names of feature and label only, so that tables for training and evaluation share one truth.
 - The day of a partition (the first number of six or more digits in it, else 0) turns the weights
   slowly: w(t) = w cos(0.02 t) + u sin(0.02 t), with u ~ N(0, 1), t = day mod 100.
-- With k features: logit = -1 + sum(w(t)) / sqrt(k) + sum over pairs(v . v') / (3 k), and the label
+- With k features: logit = -1 + 1.5 sum(w(t)) / sqrt(k) + sum over pairs(v . v') / 2k; the label
   is 1 with probability 1 / (1 + exp(-logit)).
 
 Which values a sample has is drawn from the table's name, the partition and the feature's name.
@@ -46,7 +46,7 @@ class Clicks:
 
 def vocabulary(feature: str) -> int:
     """How many values a feature has."""
-    return 20 + zlib.crc32(feature.encode()) % 180
+    return 5 + zlib.crc32(feature.encode()) % 25
 
 
 def clicks(table: str, rows: int, features: Sequence[str], labels: Sequence[str]) -> Clicks:
@@ -91,7 +91,7 @@ def _logit(
         latent += vectors
         squares += (vectors**2).sum(axis=1)
     pairs: NDArray[np.float64] = ((latent**2).sum(axis=1) - squares) / 2.0
-    logit: NDArray[np.float64] = -1.0 + linear / np.sqrt(count) + pairs / (3.0 * count)
+    logit: NDArray[np.float64] = -1.0 + 1.5 * linear / np.sqrt(count) + pairs / (2.0 * count)
     return logit
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def run(order: Mapping[str, Any]) -> None:
     data, held_out = (_samples(order[part], plan, part) for part in ("train_tables", "eval_tables"))
     writes = parameters.get("eval_method", "separate") != "none"
     file = EventFile(storage, f"{model_dir}/eval_val", appends=training["appends"])
-    print(f"train {len(data.values)} samples, {len(plan.features)} features", flush=True)
+    say(f"train {len(data.values)} samples, {len(plan.features)} features")
     source = np.random.default_rng([training["seed"], 1])
     before = 0
     for step in plan.steps:
@@ -63,11 +64,17 @@ def run(order: Mapping[str, Any]) -> None:
         if writes:
             file.add(step, values)
         said = " ".join(f"{tag}={value:.6f}" for tag, value in values.items())
-        print(f"eval step={step} {said}", flush=True)
+        say(f"eval step={step} {said}")
         before = step
         time.sleep(training["seconds_per_evaluation"])
     storage.write(f"{model_dir}/model.ckpt-{plan.steps[-1]}.npz", model.dump())
     storage.write(f"{model_dir}/checkpoint", f"model.ckpt-{plan.steps[-1]}.npz".encode())
+
+
+def say(line: str) -> None:
+    """Write a line of the job's log, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def evaluate(model: Model, data: Clicks, plan: Plan) -> dict[str, float]:
@@ -143,7 +150,7 @@ def _restore(storage: Storage, model: Model, model_dir: str, parent: str) -> Non
             raise JobError(f"fine_tune_checkpoint: no checkpoint in {place}")
     if found is not None:
         odd = model.load(storage.read(f"{place}/{found.decode()}"))
-        print(f"restored from {place}, without {odd or 'exception'}", flush=True)
+        say(f"restored from {place}, without {odd or 'exception'}")
 
 
 def _interval(

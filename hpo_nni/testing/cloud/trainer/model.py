@@ -98,7 +98,8 @@ class Model:
         return odd
 
     def _buckets(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
-        return values % np.array(self._shape.buckets)
+        ids: NDArray[np.int64] = values % np.array(self._shape.buckets)
+        return ids
 
     def _forward(self, ids: NDArray[np.int64]) -> tuple[Array, Array, Array]:
         weights = self.weights

@@ -181,8 +181,8 @@ _SCALARS = {
 def new_config() -> Any:
     """An empty EasyRecConfig."""
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(_file())  # type: ignore[no-untyped-call]
-    kind = pool.FindMessageTypeByName("rehearsal.EasyRecConfig")  # type: ignore[no-untyped-call]
+    pool.Add(_file())
+    kind = pool.FindMessageTypeByName("rehearsal.EasyRecConfig")
     return message_factory.GetMessageClass(kind)()
 
 
