@@ -147,9 +147,8 @@ def test_region_means_signatures_of_version_4(connect, server):
 
 @pytest.mark.parametrize("region", ["", "cn-beijing"])
 def test_sts_token_goes_with_the_key(tmp_path, connect, region):
-    with OssServer(
-        tmp_path / "sts", {"STS.id": "sts-secret"}, buckets=["bkt"], tokens={"STS.id": "token-1"}
-    ) as server:
+    with OssServer(tmp_path / "sts", {"STS.id": "sts-secret"}, buckets=["bkt"]) as server:
+        server.keyring.tokens["STS.id"] = "token-1"
         pair = {"key_id": "STS.id", "key_secret": "sts-secret", "endpoint": server.endpoint}
 
         connect(**pair, token="token-1", region=region).write_text("oss://bkt/x", "1")
