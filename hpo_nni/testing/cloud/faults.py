@@ -35,7 +35,8 @@ class RequestFault:
     Attributes:
         action: see `Action`.
         method: of the request; empty for any.
-        path: a regular expression, searched in the decoded `path?query`.
+        path: a regular expression, searched in the decoded path, as `/instances$`.
+        query: one that is searched in the decoded query, where actions are: `taskstatus`.
         first: which matching request, from 1, is the first one hit.
         times: how many matching requests from there on are hit; 0 for all of them.
         probability: with which each of these is really hit, decided by the seed of `Faults`.
@@ -48,6 +49,7 @@ class RequestFault:
     action: Action
     method: str = ""
     path: str = ""
+    query: str = ""
     first: int = 1
     times: int = 1
     probability: float = 1.0
@@ -56,9 +58,10 @@ class RequestFault:
     message: str = ""
     seconds: float = 0.0
 
-    def matches(self, method: str, target: str) -> bool:
+    def matches(self, method: str, path: str, query: str) -> bool:
         """Whether the rule is about such a request at all."""
-        return self.method in {"", method} and re.search(self.path, target) is not None
+        is_place = re.search(self.path, path) and re.search(self.query, query)
+        return self.method in {"", method} and is_place is not None
 
 
 @dataclass(frozen=True)
@@ -107,14 +110,14 @@ class Faults:
             self._rules.clear()
             self._met.clear()
 
-    def of_request(self, method: str, target: str) -> list[RequestFault]:
+    def of_request(self, method: str, path: str, query: str) -> list[RequestFault]:
         """Which faults hit this request; asking counts."""
         with self._lock:
             return [
                 rule
                 for place, rule in enumerate(self._rules)
                 if isinstance(rule, RequestFault)
-                and rule.matches(method, target)
+                and rule.matches(method, path, query)
                 and self._strikes(place, rule)
             ]
 

@@ -162,12 +162,9 @@ class LoopbackServer(ABC):
 
     def answer(self, request: Request) -> Response | None:
         """Respond as the faults have it; None closes the connection without an answer."""
-        target = request.path
-        if request.query:
-            target += "?" + "&".join(
-                f"{key}={value}" if value else key for key, value in request.query.items()
-            )
-        struck = self.faults.of_request(request.method, target)
+        pairs = request.query.items()
+        query = "&".join(f"{key}={value}" if value else key for key, value in pairs)
+        struck = self.faults.of_request(request.method, request.path, query)
         for fault in struck:
             if fault.action is Action.DELAY:
                 self.stopping.wait(fault.seconds)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from hpo_nni.testing.cloud.oss_server import OssServer
+    from hpo_nni.testing.cloud.tables import Cell
 
 _TROUBLE = {
     401: "Unauthorized",
@@ -216,10 +217,14 @@ class MaxComputeServer(LoopbackServer):
 def _csv(result: Result) -> str:
     """The result as text: a header, then rows, strings in quotes."""
     lines = [",".join(f'"{column.name}"' for column in result.columns)]
-    for row in result.rows:
-        cells = (
-            "\\N" if cell is None else f'"{cell}"' if isinstance(cell, str) else repr(cell)
-            for cell in row
-        )
-        lines.append(",".join(cells))
+    lines += [",".join(_csv_cell(cell) for cell in row) for row in result.rows]
     return "\n".join(lines) + "\n"
+
+
+def _csv_cell(cell: Cell) -> str:
+    if cell is None:
+        return "\\N"
+    if isinstance(cell, str):
+        doubled = cell.replace('"', '""')
+        return f'"{doubled}"'
+    return repr(cell)

@@ -59,7 +59,7 @@ def mc(oss: OssServer, cluster: Cluster) -> Iterator[MaxComputeServer]:
                 "metrics",
                 (Column("step", "bigint"), Column("auc", "double"), Column("note", "string")),
                 ("dt",),
-                {"dt=1": [(1, 0.5, "é, \"x\""), (-2, 0.6, None)], "dt=2": [(3, 0.75, "")]},
+                {"dt=1": [(1, 0.5, 'é, "x"'), (-2, 0.6, None)], "dt=2": [(3, 0.75, "")]},
             )
         )
         yield server
