@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from hpo_nni.errors import PlatformError
+from hpo_nni.errors import PlatformError, TransientPlatformError
 from hpo_nni.platforms.base import JobState, JobStatus
 from hpo_nni.platforms.maxcompute_service import SubInstance, Task
 
@@ -46,7 +46,9 @@ class MaxComputeJob:
         self._since = since
         self._parts: dict[str, str] = {}  # id -> name of what it has started
         self._ended: dict[str, list[Task]] = {}  # id -> tasks of what is over
-        self._logviews: dict[str, str] = {}  # id -> address
+        self._logviews: dict[str, str] = {}  # id -> address; empty if there is none for us
+        self._twins: set[str] = set()  # ids
+        self._gone: set[str] = set()  # ids of twins of which nothing is left
         self._final: JobStatus | None = None
 
     @property
@@ -63,10 +65,12 @@ class MaxComputeJob:
     def status(self) -> JobStatus:
         """Ask for the instance, its parts that still ran, and new instances of the same name."""
         if self._final is None:
-            self._stop_twins()
+            twins = self._stop_twins()
             status = self._ask()
             if not status.state.is_final:
                 return status
+            if twins:
+                return JobStatus(JobState.RUNNING, f"stopping its twins: {', '.join(twins)}")
             self._final = status
         return self._final
 
@@ -93,9 +97,9 @@ class MaxComputeJob:
             PlatformError: the first that the service refused, after all others were tried.
         """
         first: PlatformError | None = None
-        for step in (self._stop_all, self._stop_twins):
+        for stop in (self._stop_all, self._stop_twins):
             try:
-                step()
+                stop()
             except PlatformError as error:
                 first = first or error
         if first is not None:
@@ -183,24 +187,36 @@ class MaxComputeJob:
 
     def _stop_all(self) -> None:
         """Stop the instance first, so that it starts nothing more, and then its parts."""
-        self._stop_with_parts(self._id)
-
-    def _stop_twins(self) -> None:
-        name = self._markers.of(self._id).name
-        if not name:
-            return
-        for twin in self._markers.find(name, self._since):
-            if twin == self._id or self._is_over(twin):
-                continue
-            self._tasks(twin)
-            if not self._is_over(twin):
-                logger.warning("%s: the service runs it twice; %s is stopped", name, twin)
-                self._stop_with_parts(twin)
-
-    def _stop_with_parts(self, instance_id: str) -> None:
-        self._service.stop(instance_id)
-        for part in self._parts_of(instance_id):
+        self._service.stop(self._id)
+        for part in self._parts_of(self._id):
             self._service.stop(part.id)
+
+    def _stop_twins(self) -> list[str]:
+        """Stop what has the same name; returns those of which something may still run."""
+        name = self._markers.of(self._id).name
+        found = self._markers.find(name, self._since) if name else []
+        left = [twin for twin in found if twin != self._id and self._stop_if_alive(twin)]
+        for twin in set(left) - self._twins:
+            logger.warning("%s: the service runs it twice; %s is stopped", name, twin)
+        self._twins.update(left)
+        return left
+
+    def _stop_if_alive(self, instance_id: str) -> bool:
+        """Stop what still runs of an instance; returns whether anything did."""
+        if instance_id in self._gone:
+            return False
+        self._tasks(instance_id)
+        alive = not self._is_over(instance_id)
+        if alive:
+            self._service.stop(instance_id)
+        for part in self._parts_of(instance_id):
+            self._tasks(part.id)
+            if not self._is_over(part.id):
+                self._service.stop(part.id)
+                alive = True
+        if not alive:
+            self._gone.add(instance_id)
+        return alive
 
     def _note_logview(self, instance_id: str) -> None:
         """Say once where a person can look; never a reason to fail."""
@@ -208,11 +224,14 @@ class MaxComputeJob:
             return
         try:
             address = self._service.logview(instance_id)
-        except PlatformError as error:
-            logger.warning("instance %s: %s", instance_id, error.message)
+        except TransientPlatformError:  # the next poll asks again
             return
+        except PlatformError as error:
+            logger.warning("instance %s has no logview: %s", instance_id, error.message)
+            address = ""
         self._logviews[instance_id] = address
-        logger.info("%s %s: %s", self._parts.get(instance_id, "job"), instance_id, address)
+        if address:
+            logger.info("%s %s: %s", self._parts.get(instance_id, "job"), instance_id, address)
 
 
 def _state_of(tasks: Iterable[Task]) -> JobState:

@@ -70,8 +70,8 @@ def read_source(source: str) -> Known:
         root = ET.fromstring(source)  # noqa: S314 - the service's own answer over our connection
     except ET.ParseError:
         return Known()
-    is_xflow = any(element.tag == "XflowInstance" for element in root.iter())
-    for pair in root.iter():
+    is_xflow = next(root.iter("XflowInstance"), None) is not None
+    for pair in (*root.iter("Parameter"), *root.iter("Property")):
         key = pair.findtext("Key") or pair.findtext("Name")
         value = pair.findtext("Value") or ""
         if key == MARKER:

@@ -79,7 +79,12 @@ def server(cloud):
 
 
 def connection_to(server, **more):
-    pair = Credentials(Secret(more.pop("key_id", KEY_ID)), Secret(more.pop("secret", KEY_SECRET)))
+    token = more.pop("token", None)
+    pair = Credentials(
+        Secret(more.pop("key_id", KEY_ID)),
+        Secret(more.pop("secret", KEY_SECRET)),
+        token and Secret(token),
+    )
     more = {"project": "demo", "endpoint": server.endpoint, "read_seconds": 5.0, **more}
     return MaxComputeConnection(credentials=pair, **more)
 
@@ -369,6 +374,34 @@ def test_what_the_service_took_twice_runs_once_after_one_poll(platform, planned,
     assert not [one for one in server.instances.running() if one.parent == job.id]
 
 
+def test_parts_that_a_twin_starts_too_late_are_stopped(platform, planned, server):
+    server.faults.add(RequestFault(Action.DUPLICATE, **POST))
+    job = platform.submit(planned())
+    job.status()
+    (twin,) = [one for one in server.instances.submitted() if one.id != job.id]
+    late = server.instances.add_sub_instance(twin, "late", "PS")
+
+    job.cancel()
+
+    assert late.stopped_by == KEY_ID
+    assert await_final(job).state is JobState.CANCELLED
+    assert server.instances.running() == []
+
+
+def test_submission_that_is_late_is_found_later(open_platform, server, planned):
+    server.faults.add(RequestFault(Action.DELAY, seconds=1.5, **POST))
+    hasty = open_platform(read_seconds=0.2)
+    with pytest.raises(InDoubtError):
+        hasty.submit(planned(QUICK))
+
+    await_true(lambda: hasty.find("exp-trial-1-cmd1") is not None, "the late instance")
+
+    with pytest.raises(PlatformError, match="already"):
+        hasty.submit(planned(QUICK))
+    assert await_final(hasty.find("exp-trial-1-cmd1")).state is JobState.SUCCEEDED
+    assert len(server.instances.submitted()) == 1
+
+
 def test_cancel_by_name_ends_twins_that_nobody_polled(open_platform, platform, planned, server):
     server.faults.add(RequestFault(Action.DUPLICATE, **POST))
     platform.submit(planned())
@@ -439,7 +472,7 @@ def test_transient_faults_are_raised_at_once_and_can_be_told(open_platform, serv
 def test_cancel_goes_on_where_the_list_of_instances_fails(platform, planned, server):
     job = platform.submit(planned())
     server.faults.add(
-        RequestFault(Action.REFUSE, status=503, method="GET", path="daterange", times=0)
+        RequestFault(Action.REFUSE, status=503, method="GET", query="daterange", times=0)
     )
 
     with pytest.raises(TransientPlatformError):
@@ -517,6 +550,29 @@ def test_missing_sdk_is_a_missing_extra():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert "pip install 'hpo-nni[maxcompute]'" in done.stderr
+
+
+def test_sts_token_goes_with_the_key(open_platform, server, planned):
+    server.keyring.tokens[KEY_ID] = "token-1"
+
+    assert open_platform(token="token-1").submit(planned(QUICK)).id
+    with pytest.raises(PlatformError):
+        open_platform(token="token-2").find("x")
+
+
+def test_logview_that_is_refused_is_said_once(platform, planned, server, caplog):
+    server.faults.add(
+        RequestFault(Action.REFUSE, status=403, code="NoPermission", path="authorization", times=0)
+    )
+    job = platform.submit(planned())
+
+    for _ in range(3):
+        job.status()
+
+    said = [record.getMessage() for record in caplog.records if "logview" in record.getMessage()]
+    assert len(said) == len(set(said)) > 0
+    assert job.logviews == {}
+    job.cancel()
 
 
 def test_requests_are_signed_for_a_region(open_platform, planned):
