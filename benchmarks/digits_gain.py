@@ -52,7 +52,7 @@ from hpo_nni.trial.settings import Substitutions, load_settings  # noqa: E402
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-SEEDS = range(201, 211)  # not those that the example was designed with
+SEEDS = range(301, 311)  # not those that the example was designed with
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,12 @@ class SettingsError(HpoNniError, ValueError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def describe(error: HpoNniError) -> str:
+    """The error as a command prints it; several faults begin with their number."""
+    number = len(error.problems) if isinstance(error, SettingsError) else 1
+    return f"error: {error}" if number == 1 else f"error: {number} faults\n{error}"
+
+
 class DocumentError(HpoNniError, ValueError):
     """A config cannot be read in its format.
 

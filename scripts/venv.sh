@@ -10,11 +10,11 @@ supported() {
 }
 
 if [ ! -x "$dir/bin/python" ]; then
-    for python in "${PYTHON:-}" python3.12 python3.11 python3.10 python3; do
-        if [ -n "$python" ] && supported "$python"; then found=$python; break; fi
+    for python in ${PYTHON:-python3.12 python3.11 python3.10 python3}; do
+        if supported "$python"; then found=$python; break; fi
     done
     if [ -z "${found:-}" ]; then
-        echo "hpo_nni needs Python 3.10, 3.11 or 3.12, and none is in PATH." >&2
+        echo "hpo_nni needs Python 3.10, 3.11 or 3.12; ${PYTHON:-what is in PATH} is none of them." >&2
         echo "Next: install one, or name it: make PYTHON=/path/to/python3.11 ..." >&2
         exit 2
     fi
@@ -30,3 +30,7 @@ for lock in "$@"; do
     "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$lock"
 done
 "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+# NNI 2 cannot start anything in a path that a shell would split; its own `nnictl create` says
+# so minutes later, in a log. This one says it at once.
+"$dir/bin/python" scripts/guard_nnictl.py "$dir/bin/nnictl"

@@ -21,9 +21,9 @@ ROW = {
     "nni_api",
 }
 ALLOWED: dict[str, set[str]] = {
-    **{name: {"errors"} for name in BASE},
+    **{name: {"errors"} for name in sorted(BASE)},
     "errors": set(),
-    **{name: BASE for name in ROW},
+    **dict.fromkeys(ROW, BASE),
     "optimizers": BASE | {"space"},
     "trial": BASE | ROW,
     "core": BASE | ROW | {"trial"},

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hpo_nni.cli.acceptance import ask_nni
 from hpo_nni.cli.experiment_file import ALGORITHMS, ExperimentFile
 from hpo_nni.direction import Direction
 from hpo_nni.errors import HpoNniError, Problem, SettingsError
-from hpo_nni.nni_api.launch import load_config, nni_version
+from hpo_nni.nni_api.launch import nni_version
 from hpo_nni.nni_api.quoting import breaks_nni
 from hpo_nni.registry import did_you_mean
 from hpo_nni.space.reading import load_experiment_space
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     for line in check.report:
         print(line)
     check.conclude()
-    load_config(arguments.config)  # NNI's own opinion; it takes a second
+    ask_nni(arguments.config)
     print("no faults found")
     return 0
 
@@ -79,7 +80,7 @@ class Check:
         self._check_places(file)
         for kind in ALGORITHMS:
             self._check_algorithm(kind, file)
-        space = self._attempt(lambda: load_experiment_space(self.config, file.content))
+        space = self._attempt(lambda: load_experiment_space(self.config.absolute(), file.content))
         if space is not None:
             self.warnings += space.warnings
         settings = self._settings(file, space)

@@ -28,8 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the trial's end, its jobs and the ends of their logs."""
     ledger, trial = find_trial(arguments.trial, arguments.experiment, arguments.dir)
     print(f"{describe(trial)}  ({trial.id} of {trial.experiment_id})")
-    if trial.reason:
-        print(f"reason: {trial.reason}")
+    if "\n" in trial.reason:
+        print(trial.reason)
     folder = Path(trial.directory)
     for job in ledger.jobs(trial.id):
         print(f"\n{job.step}: {job.state} {job.message}".rstrip())

@@ -7,6 +7,7 @@ codes: 0 done, 1 the work failed, 2 the input is wrong.
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import logging
 import os
@@ -22,6 +23,7 @@ from hpo_nni.errors import (
     SettingsError,
     StoreError,
     ValueMismatchError,
+    describe,
 )
 
 if TYPE_CHECKING:
@@ -58,9 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HpoNniError as error:
         if arguments.debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(describe(error), file=sys.stderr)
         return 2 if isinstance(error, _INPUT_FAULTS) else 1
-    except BrokenPipeError:  # `hpo-nni show | head`
+    except OSError as error:
+        if error.errno not in {errno.EPIPE, errno.EIO}:
+            raise
+        # who reads has gone: `hpo-nni show | head`, or a window that was closed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 

@@ -108,7 +108,7 @@ class Progress:
 
 def describe(trial: TrialRecord) -> str:
     """One line about a trial that has ended."""
-    text = f"trial {trial.number}"
+    text = f"trial {trial.number if trial.number >= 0 else trial.id}"
     if trial.is_baseline:
         text += " (untuned)"
     text = f"{text:<19} {WORDS[trial.state]:<14}"

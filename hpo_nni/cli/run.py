@@ -7,14 +7,16 @@ still calls alive is cancelled here.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import signal
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hpo_nni.cli.acceptance import ask_nni
 from hpo_nni.cli.check import Check
 from hpo_nni.cli.progress import Limits, Progress
 from hpo_nni.cli.silent import note_silent_trials
@@ -24,21 +26,23 @@ from hpo_nni.errors import HpoNniError, NniError
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import DecisionRecord, TrialState
 from hpo_nni.nni_api import launch
+from hpo_nni.nni_api.dispatcher_log import fatal_error
 from hpo_nni.platforms import PLATFORMS
+from hpo_nni.trial.shutdown import SIGNALS, Shutdown
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from hpo_nni.ledger.records import TrialRecord
     from hpo_nni.nni_api.launch import RunningExperiment
 
 HELP = "run an experiment in the foreground: progress, a clean end, the best config"
 
 POLL_SECONDS = 1.0
 ENDING_SECONDS = 30.0  # how long jobs may take to end before we say that they did not
+IDLE_SECONDS = 5.0  # without a trial in NNI before an experiment counts as stuck
 ENDED = {"DONE", "ERROR", "STOPPED"}
-STARVED = {"NO_MORE_TRIAL", "TUNER_NO_MORE_TRIAL"}
+STARVED = "TUNER_NO_MORE_TRIAL"  # it never becomes DONE; NO_MORE_TRIAL, the limit, does
+ALIVE = {"WAITING", "RUNNING"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="the file for `nnictl create`")
     parser.add_argument("--max-trials", type=_positive, metavar="N", help="instead of the config's")
     parser.add_argument("--concurrency", type=_positive, metavar="N", help="likewise")
-    parser.add_argument("--port", type=int, help="of the web page; by default, one that is free")
+    parser.add_argument("--port", type=_port, help="of the web page; by default, one that is free")
     parser.add_argument(
         "--public",
         action="store_true",
@@ -72,11 +76,12 @@ def run(arguments: argparse.Namespace) -> int:
     )
     with _interruptions() as interrupted:
         print(f"starting NNI {'.'.join(map(str, launch.nni_version()))} ...", flush=True)
+        ask_nni(config)
         experiment = launch.launch(config, options)
         print(f"experiment   {experiment.id}")
         print(f"web page     http://127.0.0.1:{experiment.port}")
         print(f"files        {experiment.working_directory / experiment.id}", flush=True)
-        ledger = Ledger.open(experiment.working_directory)
+        ledger = _open_ledger(experiment)
         try:
             fault = _follow(experiment, ledger, interrupted)
         finally:
@@ -84,8 +89,16 @@ def run(arguments: argparse.Namespace) -> int:
     trials = ledger.trials(experiment.id)
     print(summary(ledger, experiment.id))
     if fault:
-        raise NniError(fault, hint=f"see {experiment.working_directory / experiment.id / 'log'}")
+        raise NniError(fault, hint=f"see {_logs(experiment)}")
     return 0 if any(trial.state is TrialState.SUCCEEDED for trial in trials) else 1
+
+
+def _open_ledger(experiment: RunningExperiment) -> Ledger:
+    try:
+        return Ledger.open(experiment.working_directory)
+    except HpoNniError:
+        experiment.stop()
+        raise
 
 
 def direction_of(ledger: Ledger, experiment_id: str) -> Direction:
@@ -94,35 +107,51 @@ def direction_of(ledger: Ledger, experiment_id: str) -> Direction:
     return Direction(experiment.direction) if experiment else Direction.MAXIMIZE
 
 
-def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: threading.Event) -> str:
+def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown) -> str:
     """Show progress until the experiment has ended; returns what went wrong with NNI, if it did."""
     progress: Progress | None = None
-    started = time.monotonic()
-    while not interrupted.is_set():
+    started = busy = time.monotonic()
+    while not interrupted.requested:
         try:
             status, limits = experiment.rest.status(), _limits(experiment)
-            note_silent_trials(experiment, ledger)
+            known_to_nni = experiment.rest.trials()
         except NniError as error:
             if experiment.process.poll() is None:
                 interrupted.wait(POLL_SECONDS)  # busy; it answers again or ends
                 continue
-            return f"NNI's manager has gone: {error.message}"
+            return _with_cause(experiment, f"NNI's manager has gone: {error.message}")
+        note_silent_trials(experiment, known_to_nni, ledger)
         trials = ledger.trials(experiment.id)
         if progress is None and (trials or status in ENDED):
             progress = Progress(sys.stdout, direction_of(ledger, experiment.id))
         if progress is not None:
             progress.show(trials, limits, time.monotonic() - started)
-        if status in ENDED or (status in STARVED and not _running(trials)):
+        if any(trial.status in ALIVE for trial in known_to_nni):
+            busy = time.monotonic()
+        is_stuck = time.monotonic() - busy > IDLE_SECONDS
+        if status in ENDED or (is_stuck and status == STARVED):
             if progress is not None:
                 progress.say("")
             return "" if status != "ERROR" else _words_of(experiment)
+        if is_stuck and fatal_error(_logs(experiment)):
+            return _with_cause(experiment, "the tuner or the assessor failed, and NNI cannot go on")
         interrupted.wait(POLL_SECONDS)
     return ""
 
 
+def _logs(experiment: RunningExperiment) -> Path:
+    return experiment.working_directory / experiment.id / "log"
+
+
+def _with_cause(experiment: RunningExperiment, fact: str) -> str:
+    cause = fatal_error(_logs(experiment))
+    return fact + "".join(f"\n  | {line}" for line in cause.splitlines())
+
+
 def _words_of(experiment: RunningExperiment) -> str:
     errors = experiment.rest.errors()
-    return "NNI ended the experiment with an error: " + ("; ".join(errors) or "it gave none")
+    words = "NNI ended the experiment with an error: " + ("; ".join(errors) or "it gave none")
+    return _with_cause(experiment, words)
 
 
 def _limits(experiment: RunningExperiment) -> Limits:
@@ -131,14 +160,11 @@ def _limits(experiment: RunningExperiment) -> Limits:
     return Limits(now.max_trials, now.concurrency, left)
 
 
-def _running(trials: Sequence[TrialRecord]) -> bool:
-    return any(trial.state is TrialState.RUNNING for trial in trials)
-
-
-def _end(experiment: RunningExperiment, ledger: Ledger, interrupted: threading.Event) -> None:
+def _end(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown) -> None:
     """Stop NNI, and see to it that every job has ended before we return."""
-    if interrupted.is_set():
-        print("\nstopping: every running job is being cancelled ...", flush=True)
+    if interrupted.requested:
+        with contextlib.suppress(OSError):  # the terminal may be what has gone
+            print("\nstopping: every running job is being cancelled ...", flush=True)
         for trial in ledger.trials(experiment.id):
             if trial.state is TrialState.RUNNING:
                 ledger.add_decision(
@@ -177,25 +203,25 @@ def _cancel_jobs(ledger: Ledger, experiment_id: str) -> None:
 
 
 @contextlib.contextmanager
-def _interruptions() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and TERM, however often they come, into an event."""
-    interrupted = threading.Event()
-
-    def interrupt(*_: Any) -> None:
-        interrupted.set()
-
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+def _interruptions() -> Iterator[Shutdown]:
+    """Take Ctrl-C, TERM and the end of the terminal, however often they come, for one request."""
+    shutdown = Shutdown(watch_parent=False)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    shutdown.install()
     try:
-        yield interrupted
+        yield shutdown
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; those are 1 to 65535")
+    return int(text)

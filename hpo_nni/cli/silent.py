@@ -9,6 +9,7 @@ from hpo_nni.direction import Direction
 from hpo_nni.ledger.records import ExperimentRecord, TrialRecord, TrialState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hpo_nni.ledger import Ledger
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
 TAIL_LINES = 5
 
 
-def note_silent_trials(experiment: RunningExperiment, ledger: Ledger) -> None:
+def note_silent_trials(
+    experiment: RunningExperiment, trials: Sequence[TrialStatus], ledger: Ledger
+) -> None:
     """Enter what NNI calls failed and the ledger does not know, with what the process wrote last.
 
-    Raises:
-        NniError: NNI does not answer.
+    Args:
+        experiment: where their folders are.
+        trials: all of the experiment, as NNI shows them.
+        ledger: gets an entry for each that it did not know.
     """
-    for trial in experiment.rest.trials():
+    for trial in trials:
         if trial.status == "FAILED" and ledger.trial(trial.id) is None:
             _note(experiment, ledger, trial)
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from hpo_nni.ledger import Ledger
     from hpo_nni.ledger.records import TrialRecord
 
+SHOWN_FAILURES = 5
+
 
 def summary(ledger: Ledger, experiment_id: str) -> str:
     """The end of `hpo-nni run`, and the head of `hpo-nni show`."""
@@ -80,9 +82,8 @@ def visible(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _counts(trials: Sequence[TrialRecord]) -> str:
     states = [trial.state for trial in trials]
-    return f"{len(states)}: " + ", ".join(
-        f"{states.count(state)} {WORDS[state]}" for state in TrialState if state in states
-    )
+    counts = [f"{states.count(state)} {WORDS[state]}" for state in TrialState if state in states]
+    return f"{len(states)}: {', '.join(counts)}" if counts else "none"
 
 
 def _baseline_score(trials: Sequence[TrialRecord]) -> float | None:
@@ -103,6 +104,8 @@ def _saved(ledger: Ledger, trials: Sequence[TrialRecord]) -> dict[str, Any]:
     }
     if not lengths[TrialState.SUCCEEDED]:
         return {"share": None, "text": "nothing to compare with: no trial ran to its end"}
+    if not lengths[TrialState.STOPPED]:
+        return {"share": 0.0, "text": "saved 0% of all epochs: no trial was stopped early"}
     full = median(lengths[TrialState.SUCCEEDED])
     spared = sum(max(0.0, full - length) for length in lengths[TrialState.STOPPED])
     total = sum(lengths[TrialState.SUCCEEDED]) + full * len(lengths[TrialState.STOPPED])
@@ -115,19 +118,25 @@ def _saved(ledger: Ledger, trials: Sequence[TrialRecord]) -> dict[str, Any]:
 
 
 def _failures(trials: Sequence[TrialRecord]) -> list[str]:
-    """Each reason for a failure once, with the trials that it hit."""
-    reasons: dict[str, list[int]] = {}
+    """Each reason for a failure once, with the trials that it hit; ids and folders aside."""
+    reasons: dict[str, list[TrialRecord]] = {}
     for trial in trials:
         if trial.state is TrialState.FAILED:
-            reasons.setdefault(trial.reason, []).append(trial.number)
-    return [
-        f"trial{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))} failed: {reason}"
-        for reason, numbers in reasons.items()
-    ]
+            reason = trial.reason.replace(trial.directory or trial.id, "").replace(trial.id, "")
+            reasons.setdefault(reason, []).append(trial)
+    texts = []
+    for hit in reasons.values():
+        numbers = ", ".join(str(trial.number) for trial in hit)
+        texts.append(f"trial{'s' * (len(hit) > 1)} {numbers} failed: {hit[0].reason}")
+    return texts
 
 
 def _why(failures: Sequence[str]) -> list[str]:
-    return ["", *failures] if failures else []
+    shown = list(failures[:SHOWN_FAILURES])
+    if len(failures) > SHOWN_FAILURES:
+        more = len(failures) - SHOWN_FAILURES
+        shown.append(f"and {more} other reasons: `hpo-nni logs TRIAL` shows that of each trial")
+    return ["", *shown] if shown else []
 
 
 def _text(value: object) -> str:

@@ -17,6 +17,7 @@ from hpo_nni.errors import NniError
 from hpo_nni.ledger.records import TrialState
 from hpo_nni.nni_api.rest import RestClient
 from hpo_nni.platforms import PLATFORMS
+from hpo_nni.trial.orders import ending_in_nni
 
 if TYPE_CHECKING:
     from hpo_nni.core.dispatcher import Dispatcher
@@ -27,14 +28,6 @@ logger = logging.getLogger(__name__)
 
 END_SECONDS = 20.0  # how long a cancelled job may take before it is left to the reaper
 POLL_SECONDS = 0.2
-
-# NNI's last word on a trial that it did not count as succeeded.
-_ENDINGS = {
-    "USER_CANCELED": (TrialState.CANCELLED, "cancelled by a user, through NNI"),
-    "SYS_CANCELED": (TrialState.CANCELLED, "cancelled by NNI"),
-    "EARLY_STOPPED": (TrialState.CANCELLED, "it reached maxTrialDuration"),
-    "FAILED": (TrialState.FAILED, "its process ended without a word"),
-}
 
 
 def kill_instance(trial_job_id: str) -> None:
@@ -76,18 +69,12 @@ def _close_trial(dispatcher: Dispatcher, trial_id: str) -> None:
     if stops:
         ledger.end_trial(trial_id, TrialState.STOPPED, stops[-1].reason)
         return
-    ending = _ending_in_nni(dispatcher, trial_id)
+    try:
+        ending = ending_in_nni(RestClient(dispatcher.rest_url, timeout=5), trial)
+    except NniError:
+        return  # it is closing; the runner or the reaper will say
     if ending is not None:
         ledger.end_trial(trial_id, *ending)
-
-
-def _ending_in_nni(dispatcher: Dispatcher, trial_id: str) -> tuple[TrialState, str] | None:
-    """Return how NNI says that a trial ended; None if it does not say that it did."""
-    try:
-        status = RestClient(dispatcher.rest_url, timeout=5).trial(trial_id).status
-    except NniError:
-        return None  # it is closing; the runner or the reaper will say
-    return _ENDINGS.get(status)
 
 
 def _cancel_jobs(dispatcher: Dispatcher, trial_id: str) -> None:

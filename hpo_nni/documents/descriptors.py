@@ -255,4 +255,6 @@ def _field(field: FieldDescriptor, messages: dict[str, MessageType]) -> FieldTyp
 def _is_repeated(field: FieldDescriptor) -> bool:
     """Releases of protobuf before 6.31 say it by the label, which later ones deprecate."""
     known = getattr(field, "is_repeated", None)
-    return bool(field.label == FieldDescriptor.LABEL_REPEATED if known is None else known)
+    if known is None:
+        known = field.label == FieldDescriptor.LABEL_REPEATED  # type: ignore[attr-defined]
+    return bool(known)

@@ -2,7 +2,7 @@
 
 The table lists types and nothing else; a field that is not in it is not wrong, just unknown. It
 is used by itself for files that look like EasyRec's, and can be named as the schema `easyrec`.
-Source: EasyRec's published reference of its config, and spec EA-15, EA-16.
+Source: names, types and defaults as EasyRec's published config schema has them; spec EA-15, EA-16.
 """
 
 from __future__ import annotations

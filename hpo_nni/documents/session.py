@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_nni.documents import easyrec
 from hpo_nni.documents.base import ConfigDocument, Kind, Lines, ListNode, Node, Splice, splice
 from hpo_nni.documents.fitting import Spot, check_oneofs, fit
 from hpo_nni.documents.keypath import Every, JsonPath, KeyPath, Slice
-from hpo_nni.documents.keypath_parser import parse_key, split_outside
+from hpo_nni.documents.keypath_parser import parse_key
 from hpo_nni.documents.lists import assign
+from hpo_nni.documents.points import plain, untie
 from hpo_nni.documents.select import Target, select
 from hpo_nni.errors import HpoNniError, KeyPathError, Problem, SettingsError, ValueMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hpo_nni.documents.schema import Schema
 
@@ -64,7 +64,6 @@ class Session:
 
     def __init__(self, document: ConfigDocument, schema: Schema | None) -> None:
         self.document = document
-        self.given = schema
         self.pending: _Pending = {}
         self.touched: list[Touched] = []
         self._lines: Lines | None = None
@@ -88,12 +87,12 @@ class Session:
 
     def apply(self, key: str, value: Any) -> None:
         """Apply one key; raise and leave things half done if it fails: `restore` undoes them."""
-        value = _plain(value)
+        value = plain(value)
         if isinstance(value, dict):
             self._apply_group(key, value)
             return
         parsed = parse_key(key)
-        values = _untie(value, len(parsed.paths))
+        values = untie(value, len(parsed.paths))
         for path, part in zip(parsed.paths, values, strict=True):
             self._apply_path(key, path, part)
 
@@ -309,33 +308,3 @@ class Session:
 
 def _is_range(path: KeyPath) -> bool:
     return len(path.parts) > 1 and isinstance(path.parts[-1], (Slice, Every))
-
-
-def _untie(value: Any, count: int) -> list[Any]:
-    """The values of tied keys, one for each."""
-    if count == 1:
-        return [value]
-    parts: list[Any] = list(value) if isinstance(value, list) else []
-    if isinstance(value, str):
-        parts = split_outside(value, ";")
-        parts = [part.strip() for part in (parts if len(parts) == count else value.split(";"))]
-    if len(parts) != count:
-        raise ValueMismatchError(
-            f"{count} tied keys need {count} values, and {value!r} is not a list of {count}",
-            hint="write 'v1;v2' or [v1, v2]",
-        )
-    return parts
-
-
-def _plain(value: Any) -> Any:
-    """Python's own types instead of numpy's, which samplers hand out."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    item = getattr(value, "item", None)
-    if callable(item):
-        return item()
-    raise ValueMismatchError(f"{value!r} is no value that a config can hold")

@@ -237,6 +237,8 @@ class _Composer:
             child = self.node(next(self.events), depth + 1)
             child.outer_start, child.outer_end = outer, child.end
             end = child.end
+            if name == "<<" and node.keys.get(name) is MERGE and not _can_be_merged(child):
+                raise self.fault_at("'<<' takes a mapping or a list of them", inner.start_mark)
             content.pop(name, None)  # the last of several counts, as for PyYAML
             content[name] = child
             self.grow(node, child, inner)
@@ -322,3 +324,8 @@ def _borrow(target: YamlNode, name: str) -> YamlNode:
 def _behind_space(text: str, at: int) -> int:
     match = _SPACE.match(text, at)
     return match.end() if match else at
+
+
+def _can_be_merged(node: Node) -> bool:
+    sources = node.content if node.kind is Kind.LIST else [node]
+    return all(source.kind is Kind.MAP for source in sources)

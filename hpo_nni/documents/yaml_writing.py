@@ -25,7 +25,7 @@ from hpo_nni.errors import ValueMismatchError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LOADER = yaml.SafeLoader  # what trainers use, and stricter than libyaml, about tabs for one
 _UNPRINTABLE = re.compile(
     "[^\t\n\x20-\x7e\x85\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
@@ -94,7 +94,7 @@ def _scalar(data: Any, old: str, style: str | None, *, in_flow: bool, column: in
         if block is not None:
             return block
     for candidate in _candidates(data, old, style):
-        if _reads_as(candidate, data, in_flow=in_flow):
+        if not isinstance(data, str) or _reads_as(candidate, data, in_flow=in_flow):
             is_block = style in {"|", ">"} and old.endswith("\n")
             return candidate + (newline_of(old) if is_block else "")
     raise ValueMismatchError(f"{data!r} cannot be written in YAML")
@@ -130,19 +130,15 @@ def _candidates(data: Any, old: str, style: str | None) -> Iterable[str]:
         yield str(data)
 
 
-def _reads_as(text: str, data: Any, *, in_flow: bool) -> bool:
+def _reads_as(text: str, data: str, *, in_flow: bool) -> bool:
     """Whether PyYAML reads exactly `data` out of `text`."""
-    probe = f"[{text}]" if in_flow else f"- {text}\n"
     if "\n" in text:
         return False
     try:
-        read = yaml.load(probe, Loader=_LOADER)  # noqa: S506 -- the safe loader
-    except (yaml.YAMLError, ValueError, UnicodeEncodeError):
+        read = yaml.load(f"[{text}]" if in_flow else f"- {text}\n", Loader=_LOADER)  # noqa: S506
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError):
         return False
-    if not isinstance(read, list) or len(read) != 1 or text.lstrip()[:1] in {"&", "!", "#"}:
-        return False
-    (value,) = read
-    return type(value) is type(data) and (value == data or value != value)  # noqa: PLR0124 -- NaN
+    return bool(read == [data])
 
 
 def _boolean(data: bool, old: str) -> str:  # noqa: FBT001

@@ -52,8 +52,9 @@ class Questions:
         """The jobs, intended ones too, of which nobody has said that they ended."""
         return self._all(
             JobRecord,
-            "WHERE ended IS NULL AND (?1 IS NULL OR trial_id = ?1) AND (?2 IS NULL OR trial_id IN "
-            "(SELECT id FROM trials WHERE experiment_id = ?2)) ORDER BY rowid",
+            "WHERE ended IS NULL AND trial_id = coalesce(?, trial_id) AND trial_id IN "
+            "(SELECT id FROM trials WHERE experiment_id = coalesce(?, experiment_id)) "
+            "ORDER BY rowid",
             trial_id,
             experiment_id,
         )

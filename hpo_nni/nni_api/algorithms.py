@@ -1,4 +1,4 @@
-"""NNI's base classes for tuners and assessors; importing this imports NNI (about 1.3 s, 145 MB)."""
+"""NNI's base classes for tuners and assessors; importing this imports NNI, which takes a second."""
 
 from __future__ import annotations
 

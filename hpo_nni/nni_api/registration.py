@@ -51,6 +51,13 @@ def register(algorithms: Sequence[Algorithm]) -> Path:
     return file
 
 
+def known_algorithms(kind: str) -> list[str]:
+    """What `name:` may say under `tuner` or `assessor`: NNI's own, their other names, and ours."""
+    package_utils: Any = importlib.import_module("nni.tools.package_utils")
+    known = [meta for meta in package_utils.get_all_algo_meta() if meta.algo_type == kind]
+    return [name for meta in known for name in (meta.name, meta.alias) if name]
+
+
 def _register(algorithm: Algorithm) -> None:
     package_utils: Any = importlib.import_module("nni.tools.package_utils")
     old = package_utils.get_algo_meta(algorithm.name)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo_nni.direction import Direction
-from hpo_nni.errors import HpoNniError, Problem, SettingsError
+from hpo_nni.errors import HpoNniError, Problem, SettingsError, describe
 from hpo_nni.ledger.records import BASELINE, ExperimentRecord, TrialRecord, TrialState
 from hpo_nni.nni_api.trial_channel import TrialPoint, open_channel
 from hpo_nni.trial.files import is_baseline, prepare_files, write_files
@@ -69,10 +69,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _dry_run(arguments.config, place, channel.receive_point().parameters)
         return _run(arguments.config, place, channel)
     except SettingsError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(describe(error), file=sys.stderr)
         return 2
     except HpoNniError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(describe(error), file=sys.stderr)
         return 1
 
 
@@ -151,8 +151,8 @@ def _run(config: Path, place: Place, channel: TrialChannel) -> int:
     from hpo_nni.ledger import Ledger  # noqa: PLC0415  (a dry run needs none)
 
     shutdown = Shutdown(watch_parent=place.nni is not None)
-    shutdown.install()
     point = channel.receive_point().parameters
+    shutdown.install()  # until here a signal just ends the process, while it waits for NNI
     place.output_directory.mkdir(parents=True, exist_ok=True)
     with Ledger.open(place.working_directory) as ledger:
         trial = _Trial(config, place, point, _substitutions(place, point), ledger)

@@ -176,6 +176,7 @@ def _draft(base: BaseFile, substitutions: Substitutions) -> _Draft:
     except DocumentError as error:
         place = f"{base.name}:{error.line}:{error.column}" if error.line else base.name
         message = error.message.removeprefix(f"{file.source}: ")
+        message = message.removeprefix(f"line {error.line}, column {error.column}: ")
         raise SettingsError([Problem(place, message, error.hint)]) from error
     keys = (substitutions.keys_of(name) for name in filled.used)
     return _Draft(base, document, frozenset().union(*keys))

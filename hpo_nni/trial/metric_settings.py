@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import json
 import math
 import warnings
@@ -105,7 +106,9 @@ def read_metrics(section: SectionReader, steps: Sequence[str], folder: Path) -> 
 
 
 def _old_form(entry: Entry) -> str:
-    """The hint for `auc=1`, as older files give weights; empty for other unknown keys."""
+    """The hint for `auc=1`, as older files give weights; empty for any other unknown key."""
+    if difflib.get_close_matches(entry.key, _KEYS, n=1):
+        return ""
     try:
         float(entry.value)
     except ValueError:

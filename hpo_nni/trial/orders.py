@@ -11,11 +11,20 @@ from hpo_nni.nni_api.rest import RestClient
 
 if TYPE_CHECKING:
     from hpo_nni.ledger import Ledger
+    from hpo_nni.ledger.records import TrialRecord
     from hpo_nni.trial.place import Place
 
 BY_USER = "cancelled by a user, through NNI"
 BY_LIMIT = "it reached maxTrialDuration"
+BY_ASSESSOR = "stopped early by the experiment's assessor"
 REST_SECONDS = 1.0  # the job has ended by now, but NNI 3.0 kills this process after 5 seconds
+START_SECONDS = 5.0  # NNI counts a trial's time from before its process began
+
+_ENDINGS = {
+    "USER_CANCELED": (TrialState.CANCELLED, BY_USER),
+    "SYS_CANCELED": (TrialState.CANCELLED, "cancelled by NNI"),
+    "FAILED": (TrialState.FAILED, "its process ended without a word"),
+}
 
 
 def who_ended(place: Place, ledger: Ledger, cause: str) -> tuple[TrialState, str]:
@@ -30,34 +39,46 @@ def who_ended(place: Place, ledger: Ledger, cause: str) -> tuple[TrialState, str
         cause: what the trial itself saw, for the case that NNI does not answer.
     """
     order = ledger.standing_order(place.trial_id)
+    trial = ledger.trial(place.trial_id)
+    url = _rest_url(place, ledger)
     if order is not None:
         state = TrialState.STOPPED if order.action == "stop" else TrialState.CANCELLED
         return state, order.reason
-    try:
-        return TrialState.CANCELLED, _ask_nni(place, ledger, cause)
-    except NniError:  # under `nnictl stop`, REST closes first
-        return TrialState.CANCELLED, f"the experiment was stopped ({cause})"
-
-
-def _ask_nni(place: Place, ledger: Ledger, cause: str) -> str:
-    url = _rest_url(place, ledger)
-    if not url:
-        return f"the trial was told to end ({cause})"
+    if not url or trial is None:
+        return TrialState.CANCELLED, f"the trial was told to end ({cause})"
     rest = RestClient(url, timeout=REST_SECONDS)
-    status = rest.trial(place.trial_id).status
-    if status == "USER_CANCELED":
-        return BY_USER
-    if status == "EARLY_STOPPED" or _is_over_limit(place, ledger, rest):
-        return BY_LIMIT
-    if rest.status() == "STOPPING":
-        return f"the experiment was stopped ({cause})"
-    return BY_USER
+    try:
+        ending = ending_in_nni(rest, trial)
+        if ending is not None:
+            return ending
+        if _is_over_limit(rest, trial):
+            return TrialState.CANCELLED, BY_LIMIT
+        if rest.status() != "STOPPING":
+            return TrialState.CANCELLED, BY_USER
+    except NniError:
+        pass  # under `nnictl stop`, REST closes first
+    return TrialState.CANCELLED, f"the experiment was stopped ({cause})"
 
 
-def _is_over_limit(place: Place, ledger: Ledger, rest: RestClient) -> bool:
+def ending_in_nni(rest: RestClient, trial: TrialRecord) -> tuple[TrialState, str] | None:
+    """How NNI says that a trial ended without success; None if it does not say that it did.
+
+    NNI 2.10.1 has one status for what an assessor stopped and what ran into `maxTrialDuration`.
+
+    Raises:
+        NniError: NNI does not answer.
+    """
+    status = rest.trial(trial.id).status
+    if status != "EARLY_STOPPED":
+        return _ENDINGS.get(status)
+    if _is_over_limit(rest, trial):
+        return TrialState.CANCELLED, BY_LIMIT
+    return TrialState.STOPPED, BY_ASSESSOR
+
+
+def _is_over_limit(rest: RestClient, trial: TrialRecord) -> bool:
     limit = rest.limits().max_trial_seconds
-    trial = ledger.trial(place.trial_id)
-    return limit is not None and trial is not None and time.time() - trial.started >= limit - 1
+    return limit is not None and time.time() - trial.started >= limit - START_SECONDS
 
 
 def _rest_url(place: Place, ledger: Ledger) -> str:

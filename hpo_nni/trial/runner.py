@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hpo_nni.errors import HpoNniError, JobError
+from hpo_nni.errors import HpoNniError, JobError, NniError
 from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import JobRecord, TrialState
 from hpo_nni.metrics import report_values
@@ -92,8 +92,10 @@ class TrialRunner:
                 self._meter.complete(step.key)
             final = self._meter.final()
         except Interrupted:
-            return self._end(*who_ended(self._place, self._ledger, self._shutdown.cause))
+            return self._end_as_told()
         except HpoNniError as error:
+            if isinstance(error, NniError) and self._is_being_ended():
+                return self._end_as_told()
             return self._end(TrialState.FAILED, str(error))
         outcome = self._end(TrialState.SUCCEEDED, "", final.score)
         if outcome.state is TrialState.SUCCEEDED:
@@ -185,8 +187,16 @@ class TrialRunner:
         if self._shutdown.requested:
             raise Interrupted
 
+    def _is_being_ended(self) -> bool:
+        """Whether NNI does not answer because it ends trials: its REST closes, then it kills."""
+        ordered = self._ledger.standing_order(self._place.trial_id) is not None
+        return ordered or self._shutdown.wait(SIGNAL_SECONDS)
+
     def _report_intermediate(self, sequence: int, values: Mapping[str, float]) -> None:
         self._channel.report("PERIODICAL", sequence, values)
+
+    def _end_as_told(self) -> Outcome:
+        return self._end(*who_ended(self._place, self._ledger, self._shutdown.cause))
 
     def _end(self, state: TrialState, reason: str, score: float | None = None) -> Outcome:
         """Close the trial in the ledger, which may know better how it ended."""

@@ -4,13 +4,17 @@ A handler only notes the signal; the runner acts on it between two steps, so tha
 left between "submitted" and "written down". NNI 2.10.1 sends TERM to the whole tree; NNI 3.0 sends
 INT to the first process only, and where the trial command is a compound one, that is a shell: then
 nobody tells us, but the shell is gone, and our parent is another.
+
+The handler writes to a pipe, and who waits reads from it: `threading.Event` has a lock that a
+handler may find taken by the very thread it interrupts.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
-import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,28 +24,35 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Shutdown:
-    """Notes that the trial should end.
+    """Notes that this process should end.
 
     Args:
         watch_parent: whether the end of the parent process counts; it does under NNI.
     """
 
     def __init__(self, *, watch_parent: bool) -> None:
-        self._event = threading.Event()
         self._signal: int | None = None
         self._parent = os.getppid() if watch_parent else None
+        self._wake, self._waker = os.pipe()
+        os.set_blocking(self._waker, False)
 
     def install(self) -> None:
-        """Take over the signals; to be called in the main thread, before anything is submitted."""
+        """Take over the signals; to be called in the main thread, before anything is submitted.
+
+        A hang-up that is ignored, as under `nohup`, stays ignored.
+        """
         for number in SIGNALS:
-            signal.signal(number, self._note)
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._note)
 
     @property
     def requested(self) -> bool:
-        """Whether the trial should end."""
-        if self._parent is not None and os.getppid() != self._parent:
-            self._event.set()
-        return self._event.is_set()
+        """Whether this process should end."""
+        return self._signal is not None or self._is_orphaned
+
+    @property
+    def _is_orphaned(self) -> bool:
+        return self._parent is not None and os.getppid() != self._parent
 
     @property
     def cause(self) -> str:
@@ -51,8 +62,9 @@ class Shutdown:
         return f"signal {signal.Signals(self._signal).name}"
 
     def wait(self, seconds: float) -> bool:
-        """Sleep, but not longer than until the trial should end; returns `requested`."""
-        self._event.wait(seconds)
+        """Sleep, but not longer than until a signal comes; returns `requested`."""
+        if not self.requested:
+            select.select([self._wake], [], [], seconds)
         return self.requested
 
     def resign(self) -> None:
@@ -67,4 +79,5 @@ class Shutdown:
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self._signal = self._signal or number
-        self._event.set()
+        with contextlib.suppress(BlockingIOError):  # full of earlier signals
+            os.write(self._waker, b"!")

@@ -65,10 +65,13 @@ def nni_says(experiment):
     """A loopback server that answers as NNI's REST interface does about one trial."""
     servers = []
 
-    def start(status):
+    def start(status, limit=None):
+        profile = {"params": {"trialConcurrency": 1, "maxTrialDuration": limit}}
+
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                body = {"trialJobId": self.path.rpartition("/")[2], "status": status}
+                trial = {"trialJobId": self.path.rpartition("/")[2], "status": status}
+                body = profile if self.path.endswith("/experiment") else trial
                 data = json.dumps(body).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(data)))
@@ -142,7 +145,7 @@ def test_a_stopped_trial_is_closed_as_stopped_with_the_verdicts_reason(experimen
     [
         ("USER_CANCELED", TrialState.CANCELLED),
         ("SYS_CANCELED", TrialState.CANCELLED),
-        ("EARLY_STOPPED", TrialState.CANCELLED),  # not by us: maxTrialDuration
+        ("EARLY_STOPPED", TrialState.STOPPED),  # not by us: by NNI's own assessor
         ("FAILED", TrialState.FAILED),
         ("RUNNING", TrialState.RUNNING),
         ("SUCCEEDED", TrialState.RUNNING),  # the runner has the last word, and the score
@@ -183,3 +186,16 @@ def test_outside_nni_there_is_nothing_to_end(monkeypatch, call):
     monkeypatch.delenv("NNI_LOG_DIRECTORY", raising=False)
 
     call("T1")
+
+
+def test_a_trial_over_its_time_limit_is_cancelled(experiment, monkeypatch, nni_says):
+    """NNI 2.10.1 has one status for that and for what an assessor stopped."""
+    port = nni_says("EARLY_STOPPED", limit="0s")
+    monkeypatch.setenv("NNI_TUNER_COMMAND_CHANNEL", f"ws://127.0.0.1:{port}/tuner")
+    PAIAssessor()
+    experiment.begin_trial("T1")
+
+    remove_filepath(trial_id="T1")
+
+    trial = experiment.ledger.trial("T1")
+    assert (trial.state, trial.reason) == (TrialState.CANCELLED, "it reached maxTrialDuration")

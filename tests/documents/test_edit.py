@@ -236,9 +236,18 @@ def test_the_table_can_be_named_as_a_schema(tmp_path) -> None:
 
 def test_numbers_of_numpy_are_numbers() -> None:
     numpy = pytest.importorskip("numpy")
-    edits = {"a": numpy.int64(5), "b": numpy.float32(0.5), "c": [numpy.int64(1)]}
+    edits = {
+        "a": numpy.int64(5),
+        "b": numpy.float64(0.5),
+        "c": [numpy.int64(1)],
+        "d": numpy.float32(0.25),
+        "e": numpy.str_("y"),
+        "f": numpy.bool_(False),
+    }
 
-    assert apply_edits(proto("a: 1 b: 0.1 c: [2]"), edits).text == "a: 5 b: 0.5 c: [1]"
+    edited = apply_edits(proto("a: 1 b: 0.1 c: [2] d: 0.1 e: 'x' f: true"), edits).text
+
+    assert edited == "a: 5 b: 0.5 c: [1] d: 0.25 e: 'y' f: false"
 
 
 def test_a_diff_shows_only_lines_that_changed() -> None:

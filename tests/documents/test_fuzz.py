@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -111,8 +113,10 @@ def test_any_value_is_written_so_that_it_can_be_read_or_refused(name, edits) -> 
         return
     again = parse_document(result.text, path=name)
     assert again.dump() == result.text
-    to_data(again)
-    assert result.touched or not any(isinstance(value, dict) is False for _, value in edits)
+    data = to_data(again)
+    if name != "pipeline.config":
+        reference = yaml.safe_load if name.endswith("yaml") else json.loads
+        assert repr(reference(result.text)) == repr(data)
 
 
 @given(

@@ -200,3 +200,19 @@ def test_limits_changed_on_the_web_page_are_followed(experiment, run):
     assert "/3 trials done" in output
     with running.ledger() as ledger:
         assert len(ledger.trials(running.id)) == 3
+
+
+def test_a_time_limit_set_on_the_web_page_ends_the_experiment(experiment, run):
+    """No new trial begins after it; what runs is finished, and its result kept."""
+    folder = experiment(maxTrialNumber=500, trialConcurrency=1)
+    running = run(folder)
+    eventually(running.running_job)
+
+    running.rest.change("MAX_EXEC_DURATION", "maxExperimentDuration", "8s")
+    code, output = running.end()
+
+    assert code == 0, output
+    with running.ledger() as ledger:
+        trials = ledger.trials(running.id)
+        assert 0 < len(trials) < 500
+        assert {trial.state for trial in trials} <= {TrialState.SUCCEEDED, TrialState.STOPPED}

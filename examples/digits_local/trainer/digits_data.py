@@ -48,12 +48,11 @@ def load_splits(data: pipeline_pb2.DataConfig) -> Splits:
     order = rng.permutation(len(digits.target))
     pixels = digits.images[order].astype(np.float32)
     labels = digits.target[order].astype(np.int64)
-    pixels = shift_some(pixels, data.shifted, rng)
-    pixels += data.pixel_noise * rng.standard_normal(pixels.shape, dtype=np.float32)
-    pixels = pixels.clip(0, WHITE)
     ends = np.cumsum([data.train_size, data.validation_size])
+    shots = (1, data.held_out_shots, data.held_out_shots)
     train, validation, test = (
-        Split(*pair) for pair in zip(np.split(pixels, ends), np.split(labels, ends), strict=True)
+        _photograph(*part, data, rng)
+        for part in zip(np.split(pixels, ends), np.split(labels, ends), shots, strict=True)
     )
     return Splits(_mislabel(train, data.label_noise, rng), validation, test)
 
@@ -88,6 +87,19 @@ def prepare(
             grey = grey + feature.train_noise * rng.standard_normal(grey.shape, dtype=np.float32)
         columns.append(np.float32(feature.scale) * _ENCODINGS[feature.feature_type](grey, feature))
     return np.hstack(columns)
+
+
+def _photograph(
+    pixels: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    shots: int,
+    data: pipeline_pb2.DataConfig,
+    rng: np.random.Generator,
+) -> Split:
+    """Take each picture `shots` times with the bad camera."""
+    taken = shift_some(np.repeat(pixels, shots, axis=0), data.shifted, rng)
+    taken += data.pixel_noise * rng.standard_normal(taken.shape, dtype=np.float32)
+    return Split(taken.clip(0, WHITE), np.repeat(labels, shots))
 
 
 def _mislabel(split: Split, share: float, rng: np.random.Generator) -> Split:

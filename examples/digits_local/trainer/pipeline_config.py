@@ -65,6 +65,7 @@ def _data_faults(data: pipeline_pb2.DataConfig) -> Iterator[str]:
             f"data_config: {data.train_size} + {data.validation_size} pictures to train and "
             f"validate with leave no test split of the {PICTURES} that there are"
         )
+    yield from _outside("data_config.held_out_shots", data.held_out_shots, 1, 100)
     yield from _outside("data_config.pixel_noise", data.pixel_noise, 0, 16)
     for name in ("shifted", "label_noise"):
         yield from _outside(f"data_config.{name}", getattr(data, name), 0, 1)

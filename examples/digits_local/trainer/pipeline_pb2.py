@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0epipeline.proto\x12\x06\x64igits\"\xbf\x01\n\x0ePipelineConfig\x12\'\n\x0b\x64\x61ta_config\x18\x01 \x01(\x0b\x32\x12.digits.DataConfig\x12.\n\x0f\x66\x65\x61ture_configs\x18\x02 \x03(\x0b\x32\x15.digits.FeatureConfig\x12)\n\x0cmodel_config\x18\x03 \x01(\x0b\x32\x13.digits.ModelConfig\x12)\n\x0ctrain_config\x18\x04 \x01(\x0b\x32\x13.digits.TrainConfig\"\x9e\x01\n\nDataConfig\x12\x15\n\nsplit_seed\x18\x01 \x01(\r:\x01\x31\x12\x17\n\ntrain_size\x18\x02 \x01(\r:\x03\x34\x30\x30\x12\x1c\n\x0fvalidation_size\x18\x03 \x01(\r:\x03\x36\x30\x30\x12\x16\n\x0bpixel_noise\x18\x04 \x01(\x02:\x01\x30\x12\x12\n\x07shifted\x18\x05 \x01(\x02:\x01\x30\x12\x16\n\x0blabel_noise\x18\x06 \x01(\x02:\x01\x30\"\x86\x02\n\rFeatureConfig\x12\x13\n\x0binput_names\x18\x01 \x03(\t\x12\x43\n\x0c\x66\x65\x61ture_type\x18\x02 \x01(\x0e\x32!.digits.FeatureConfig.FeatureType:\nRawFeature\x12\x14\n\tthreshold\x18\x03 \x01(\x02:\x01\x38\x12\x16\n\x0bnum_buckets\x18\x04 \x01(\r:\x01\x34\x12\x10\n\x05scale\x18\x05 \x01(\x02:\x01\x31\x12\x16\n\x0btrain_noise\x18\x06 \x01(\x02:\x01\x30\"C\n\x0b\x46\x65\x61tureType\x12\x0e\n\nRawFeature\x10\x00\x12\x11\n\rBinaryFeature\x10\x01\x12\x11\n\rBucketFeature\x10\x02\"\xa2\x01\n\x0bModelConfig\x12\x14\n\x0chidden_units\x18\x01 \x03(\r\x12\x38\n\nactivation\x18\x02 \x01(\x0e\x32\x1e.digits.ModelConfig.Activation:\x04RELU\x12\x12\n\x07\x64ropout\x18\x03 \x01(\x02:\x01\x30\x12\r\n\x02l2\x18\x04 \x01(\x02:\x01\x30\" \n\nActivation\x12\x08\n\x04RELU\x10\x00\x12\x08\n\x04TANH\x10\x01\"\xcd\x01\n\x0bTrainConfig\x12\x0f\n\x04seed\x18\x01 \x01(\r:\x01\x31\x12\x16\n\nnum_epochs\x18\x02 \x01(\r:\x02\x32\x30\x12\x16\n\nbatch_size\x18\x03 \x01(\r:\x02\x33\x32\x12\x1a\n\x0fviews_per_epoch\x18\x04 \x01(\r:\x01\x31\x12\x18\n\rtrain_shifted\x18\x05 \x01(\x02:\x01\x30\x12\x1a\n\x0flabel_smoothing\x18\x06 \x01(\x02:\x01\x30\x12+\n\x10optimizer_config\x18\x07 \x01(\x0b\x32\x11.digits.Optimizer\"\x82\x01\n\tOptimizer\x12/\n\x0e\x61\x64\x61m_optimizer\x18\x01 \x01(\x0b\x32\x15.digits.AdamOptimizerH\x00\x12\x37\n\x12momentum_optimizer\x18\x02 \x01(\x0b\x32\x19.digits.MomentumOptimizerH\x00\x42\x0b\n\toptimizer\"f\n\rAdamOptimizer\x12+\n\rlearning_rate\x18\x01 \x01(\x0b\x32\x14.digits.LearningRate\x12\x12\n\x05\x62\x65ta1\x18\x02 \x01(\x02:\x03\x30.9\x12\x14\n\x05\x62\x65ta2\x18\x03 \x01(\x02:\x05\x30.999\"W\n\x11MomentumOptimizer\x12+\n\rlearning_rate\x18\x01 \x01(\x0b\x32\x14.digits.LearningRate\x12\x15\n\x08momentum\x18\x02 \x01(\x02:\x03\x30.9\"\xb0\x01\n\x0cLearningRate\x12>\n\x16\x63onstant_learning_rate\x18\x01 \x01(\x0b\x32\x1c.digits.ConstantLearningRateH\x00\x12O\n\x1f\x65xponential_decay_learning_rate\x18\x02 \x01(\x0b\x32$.digits.ExponentialDecayLearningRateH\x00\x42\x0f\n\rlearning_rate\"4\n\x14\x43onstantLearningRate\x12\x1c\n\rlearning_rate\x18\x01 \x01(\x02:\x05\x30.001\"\x98\x01\n\x1c\x45xponentialDecayLearningRate\x12$\n\x15initial_learning_rate\x18\x01 \x01(\x02:\x05\x30.001\x12\x19\n\x0b\x64\x65\x63\x61y_steps\x18\x02 \x01(\r:\x04\x31\x30\x30\x30\x12\x19\n\x0c\x64\x65\x63\x61y_factor\x18\x03 \x01(\x02:\x03\x30.5\x12\x1c\n\x11min_learning_rate\x18\x04 \x01(\x02:\x01\x30')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0epipeline.proto\x12\x06\x64igits\"\xbf\x01\n\x0ePipelineConfig\x12\'\n\x0b\x64\x61ta_config\x18\x01 \x01(\x0b\x32\x12.digits.DataConfig\x12.\n\x0f\x66\x65\x61ture_configs\x18\x02 \x03(\x0b\x32\x15.digits.FeatureConfig\x12)\n\x0cmodel_config\x18\x03 \x01(\x0b\x32\x13.digits.ModelConfig\x12)\n\x0ctrain_config\x18\x04 \x01(\x0b\x32\x13.digits.TrainConfig\"\xb9\x01\n\nDataConfig\x12\x15\n\nsplit_seed\x18\x01 \x01(\r:\x01\x31\x12\x17\n\ntrain_size\x18\x02 \x01(\r:\x03\x34\x30\x30\x12\x1c\n\x0fvalidation_size\x18\x03 \x01(\r:\x03\x36\x30\x30\x12\x16\n\x0bpixel_noise\x18\x04 \x01(\x02:\x01\x30\x12\x12\n\x07shifted\x18\x05 \x01(\x02:\x01\x30\x12\x16\n\x0blabel_noise\x18\x06 \x01(\x02:\x01\x30\x12\x19\n\x0eheld_out_shots\x18\x07 \x01(\r:\x01\x31\"\x86\x02\n\rFeatureConfig\x12\x13\n\x0binput_names\x18\x01 \x03(\t\x12\x43\n\x0c\x66\x65\x61ture_type\x18\x02 \x01(\x0e\x32!.digits.FeatureConfig.FeatureType:\nRawFeature\x12\x14\n\tthreshold\x18\x03 \x01(\x02:\x01\x38\x12\x16\n\x0bnum_buckets\x18\x04 \x01(\r:\x01\x34\x12\x10\n\x05scale\x18\x05 \x01(\x02:\x01\x31\x12\x16\n\x0btrain_noise\x18\x06 \x01(\x02:\x01\x30\"C\n\x0b\x46\x65\x61tureType\x12\x0e\n\nRawFeature\x10\x00\x12\x11\n\rBinaryFeature\x10\x01\x12\x11\n\rBucketFeature\x10\x02\"\xa2\x01\n\x0bModelConfig\x12\x14\n\x0chidden_units\x18\x01 \x03(\r\x12\x38\n\nactivation\x18\x02 \x01(\x0e\x32\x1e.digits.ModelConfig.Activation:\x04RELU\x12\x12\n\x07\x64ropout\x18\x03 \x01(\x02:\x01\x30\x12\r\n\x02l2\x18\x04 \x01(\x02:\x01\x30\" \n\nActivation\x12\x08\n\x04RELU\x10\x00\x12\x08\n\x04TANH\x10\x01\"\xcd\x01\n\x0bTrainConfig\x12\x0f\n\x04seed\x18\x01 \x01(\r:\x01\x31\x12\x16\n\nnum_epochs\x18\x02 \x01(\r:\x02\x32\x30\x12\x16\n\nbatch_size\x18\x03 \x01(\r:\x02\x33\x32\x12\x1a\n\x0fviews_per_epoch\x18\x04 \x01(\r:\x01\x31\x12\x18\n\rtrain_shifted\x18\x05 \x01(\x02:\x01\x30\x12\x1a\n\x0flabel_smoothing\x18\x06 \x01(\x02:\x01\x30\x12+\n\x10optimizer_config\x18\x07 \x01(\x0b\x32\x11.digits.Optimizer\"\x82\x01\n\tOptimizer\x12/\n\x0e\x61\x64\x61m_optimizer\x18\x01 \x01(\x0b\x32\x15.digits.AdamOptimizerH\x00\x12\x37\n\x12momentum_optimizer\x18\x02 \x01(\x0b\x32\x19.digits.MomentumOptimizerH\x00\x42\x0b\n\toptimizer\"f\n\rAdamOptimizer\x12+\n\rlearning_rate\x18\x01 \x01(\x0b\x32\x14.digits.LearningRate\x12\x12\n\x05\x62\x65ta1\x18\x02 \x01(\x02:\x03\x30.9\x12\x14\n\x05\x62\x65ta2\x18\x03 \x01(\x02:\x05\x30.999\"W\n\x11MomentumOptimizer\x12+\n\rlearning_rate\x18\x01 \x01(\x0b\x32\x14.digits.LearningRate\x12\x15\n\x08momentum\x18\x02 \x01(\x02:\x03\x30.9\"\xb0\x01\n\x0cLearningRate\x12>\n\x16\x63onstant_learning_rate\x18\x01 \x01(\x0b\x32\x1c.digits.ConstantLearningRateH\x00\x12O\n\x1f\x65xponential_decay_learning_rate\x18\x02 \x01(\x0b\x32$.digits.ExponentialDecayLearningRateH\x00\x42\x0f\n\rlearning_rate\"4\n\x14\x43onstantLearningRate\x12\x1c\n\rlearning_rate\x18\x01 \x01(\x02:\x05\x30.001\"\x98\x01\n\x1c\x45xponentialDecayLearningRate\x12$\n\x15initial_learning_rate\x18\x01 \x01(\x02:\x05\x30.001\x12\x19\n\x0b\x64\x65\x63\x61y_steps\x18\x02 \x01(\r:\x04\x31\x30\x30\x30\x12\x19\n\x0c\x64\x65\x63\x61y_factor\x18\x03 \x01(\x02:\x03\x30.5\x12\x1c\n\x11min_learning_rate\x18\x04 \x01(\x02:\x01\x30')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,27 +34,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PIPELINECONFIG']._serialized_start=27
   _globals['_PIPELINECONFIG']._serialized_end=218
   _globals['_DATACONFIG']._serialized_start=221
-  _globals['_DATACONFIG']._serialized_end=379
-  _globals['_FEATURECONFIG']._serialized_start=382
-  _globals['_FEATURECONFIG']._serialized_end=644
-  _globals['_FEATURECONFIG_FEATURETYPE']._serialized_start=577
-  _globals['_FEATURECONFIG_FEATURETYPE']._serialized_end=644
-  _globals['_MODELCONFIG']._serialized_start=647
-  _globals['_MODELCONFIG']._serialized_end=809
-  _globals['_MODELCONFIG_ACTIVATION']._serialized_start=777
-  _globals['_MODELCONFIG_ACTIVATION']._serialized_end=809
-  _globals['_TRAINCONFIG']._serialized_start=812
-  _globals['_TRAINCONFIG']._serialized_end=1017
-  _globals['_OPTIMIZER']._serialized_start=1020
-  _globals['_OPTIMIZER']._serialized_end=1150
-  _globals['_ADAMOPTIMIZER']._serialized_start=1152
-  _globals['_ADAMOPTIMIZER']._serialized_end=1254
-  _globals['_MOMENTUMOPTIMIZER']._serialized_start=1256
-  _globals['_MOMENTUMOPTIMIZER']._serialized_end=1343
-  _globals['_LEARNINGRATE']._serialized_start=1346
-  _globals['_LEARNINGRATE']._serialized_end=1522
-  _globals['_CONSTANTLEARNINGRATE']._serialized_start=1524
-  _globals['_CONSTANTLEARNINGRATE']._serialized_end=1576
-  _globals['_EXPONENTIALDECAYLEARNINGRATE']._serialized_start=1579
-  _globals['_EXPONENTIALDECAYLEARNINGRATE']._serialized_end=1731
+  _globals['_DATACONFIG']._serialized_end=406
+  _globals['_FEATURECONFIG']._serialized_start=409
+  _globals['_FEATURECONFIG']._serialized_end=671
+  _globals['_FEATURECONFIG_FEATURETYPE']._serialized_start=604
+  _globals['_FEATURECONFIG_FEATURETYPE']._serialized_end=671
+  _globals['_MODELCONFIG']._serialized_start=674
+  _globals['_MODELCONFIG']._serialized_end=836
+  _globals['_MODELCONFIG_ACTIVATION']._serialized_start=804
+  _globals['_MODELCONFIG_ACTIVATION']._serialized_end=836
+  _globals['_TRAINCONFIG']._serialized_start=839
+  _globals['_TRAINCONFIG']._serialized_end=1044
+  _globals['_OPTIMIZER']._serialized_start=1047
+  _globals['_OPTIMIZER']._serialized_end=1177
+  _globals['_ADAMOPTIMIZER']._serialized_start=1179
+  _globals['_ADAMOPTIMIZER']._serialized_end=1281
+  _globals['_MOMENTUMOPTIMIZER']._serialized_start=1283
+  _globals['_MOMENTUMOPTIMIZER']._serialized_end=1370
+  _globals['_LEARNINGRATE']._serialized_start=1373
+  _globals['_LEARNINGRATE']._serialized_end=1549
+  _globals['_CONSTANTLEARNINGRATE']._serialized_start=1551
+  _globals['_CONSTANTLEARNINGRATE']._serialized_end=1603
+  _globals['_EXPONENTIALDECAYLEARNINGRATE']._serialized_start=1606
+  _globals['_EXPONENTIALDECAYLEARNINGRATE']._serialized_end=1758
 # @@protoc_insertion_point(module_scope)

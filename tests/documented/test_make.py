@@ -1,0 +1,48 @@
+"""The targets of `make` that take minutes: what they would run, where everything is installed."""
+
+from __future__ import annotations
+
+import pytest
+
+PYTHON = ".venv/bin/python"
+
+
+@pytest.mark.parametrize(
+    "target, commands",
+    [
+        ("demo", [f"{PYTHON} -m hpo_nni.cli run examples/digits_local/begin/config.yml"]),
+        ("test", [f"{PYTHON} -m pytest -q"]),
+        (
+            "check",
+            [
+                ".venv/bin/ruff check .",
+                ".venv/bin/ruff format --check .",
+                ".venv/bin/mypy",
+                f"{PYTHON} -m pytest -q --cov --cov-report=term",
+            ],
+        ),
+        ("bench", [f"{PYTHON} benchmarks/run.py"]),
+    ],
+)
+def test_each_target_runs_what_the_pages_say(target, commands, clone):
+    code, printed = clone().run(f"make -n {target}")
+
+    assert code == 0, printed
+    assert printed.splitlines() == commands
+
+
+def test_the_tests_on_nni_3_set_up_an_environment_of_their_own(clone):
+    code, printed = clone().run("make -n test-nni3")
+
+    assert code == 0, printed
+    first, last = printed.splitlines()
+    assert first.startswith("sh scripts/venv.sh .venv-nni3 requirements/nni3.txt")
+    assert last == ".venv-nni3/bin/python -m pytest -q -m nni"
+
+
+def test_each_target_is_explained_by_make_help(clone):
+    code, printed = clone().run("make")
+
+    assert code == 0
+    explained = [line.split("  ")[0] for line in printed.splitlines()]
+    assert explained == [f"make {name}" for name in ("demo", "test", "test-nni3", "check", "bench")]

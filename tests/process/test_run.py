@@ -1,0 +1,72 @@
+"""When `hpo-nni run` ends, under the real NNI."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hpo_nni.ledger import Ledger
+from hpo_nni.ledger.records import TrialState
+
+pytestmark = pytest.mark.nni
+
+ONE_POINT = {"model.quality": {"_type": "choice", "_value": [0.5]}}
+
+
+def states(folder):
+    with Ledger.open(folder.working_directory) as ledger:
+        return [trial.state for trial in ledger.trials(ledger.experiments()[-1].id)]
+
+
+def test_a_last_trial_that_is_slow_to_start_is_waited_for(experiment):
+    """NNI says NO_MORE_TRIAL as soon as the last one is submitted."""
+    command = "sleep 4; python3 -m hpo_nni.trial --config=./trial.ini"
+    folder = experiment(trialConcurrency=1, maxTrialNumber=1, trialCommand=command)
+
+    code, output = folder.run("run", "config.yml")
+
+    assert code == 0, output
+    assert states(folder) == [TrialState.SUCCEEDED]
+    assert "trials       1: 1 succeeded" in output
+
+
+def test_a_tuner_that_runs_out_of_points_ends_the_experiment(experiment):
+    """NNI would wait for ever, and never calls it DONE."""
+    folder = experiment(space=ONE_POINT, maxTrialNumber=10)
+
+    code, output = folder.run("run", "config.yml")
+
+    assert code == 0, output
+    assert states(folder) == [TrialState.SUCCEEDED]
+
+
+def test_options_replace_what_the_config_says(experiment):
+    folder = experiment(trialConcurrency=1, maxTrialNumber=9)
+
+    code, output = folder.run("run", "config.yml", "--max-trials=2", "--concurrency=2")
+
+    assert code == 0, output
+    assert "/2 trials done" in output
+    assert len(states(folder)) == 2
+    with Ledger.open(folder.working_directory) as ledger:
+        experiment_id = ledger.experiments()[-1].id
+        starts = [job.intended for t in ledger.trials(experiment_id) for job in ledger.jobs(t.id)]
+        ends = [trial.ended for trial in ledger.trials(experiment_id)]
+    assert max(starts) < min(ends)  # they ran side by side
+
+
+def test_show_and_logs_find_what_ran(experiment):
+    folder = experiment(maxTrialNumber=1)
+    folder.run("run", "config.yml")
+
+    for where in [], ["--dir=expdir"]:
+        code, shown = folder.run("show", *where)
+        assert code == 0, shown
+        assert "trials       1: 1 succeeded" in shown
+        code, facts = folder.run("show", "--json", *where)
+        best = json.loads(facts)["best"]
+        assert f"best trial   0 ({best['id']})" in shown
+        code, log = folder.run("logs", "0", *where)
+        assert code == 0, log
+        assert "cmd1: succeeded exit code 0" in log
