@@ -13,14 +13,10 @@ from typing import TYPE_CHECKING
 
 from hpo_nni.errors import InDoubtError, PlatformError, TransientPlatformError
 from hpo_nni.platforms.base import Plan, Platform
+from hpo_nni.platforms.maxcompute_errors import NotReachedError, RefusedForNowError
 from hpo_nni.platforms.maxcompute_job import MaxComputeJob
 from hpo_nni.platforms.maxcompute_marker import MARKER, SLACK_SECONDS, Known, Markers, submitted_at
-from hpo_nni.platforms.maxcompute_service import (
-    MaxComputeConnection,
-    MaxComputeService,
-    NotReachedError,
-    RefusedForNowError,
-)
+from hpo_nni.platforms.maxcompute_service import MaxComputeConnection, MaxComputeService
 from hpo_nni.platforms.pai_command import XFlow, is_pai_command, parse_pai_command
 
 if TYPE_CHECKING:
@@ -61,6 +57,7 @@ class MaxComputePlatform(Platform):
         self._marks_parameters = marks_parameters
         self._lookback = lookback
         self._clock = clock
+        self._first_tried: dict[str, float] = {}  # name -> seconds since the epoch
         self._opened: tuple[MaxComputeService, Markers] | None = None
 
     def plan(self, spec: JobSpec) -> Plan:
@@ -79,7 +76,9 @@ class MaxComputePlatform(Platform):
         return Plan(spec.name, str(xflow), payload)
 
     def submit(self, plan: Plan) -> MaxComputeJob:
-        """Submit, once; a name that an instance carries already is refused.
+        """Submit, once; a name that an instance of the last minutes carries already is refused.
+
+        For names that another process may have used before that, ask `find`.
 
         Raises:
             InDoubtError: no answer came, and nothing is to be found yet. Ask `find`; where it
@@ -89,7 +88,7 @@ class MaxComputePlatform(Platform):
             PlatformError: the service refuses.
         """
         service, markers = self._open()
-        begun = self._clock() - SLACK_SECONDS
+        begun = self._first_tried.setdefault(plan.name, self._clock()) - SLACK_SECONDS
         if markers.find(plan.name, begun):
             raise PlatformError(
                 f"there has been a job {plan.name} already",

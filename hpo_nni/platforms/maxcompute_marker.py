@@ -13,7 +13,7 @@ from calendar import timegm
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree as ET
 
-from hpo_nni.platforms.maxcompute_service import MissingInstanceError
+from hpo_nni.platforms.maxcompute_errors import MissingInstanceError
 
 if TYPE_CHECKING:
     from hpo_nni.platforms.maxcompute_service import MaxComputeService

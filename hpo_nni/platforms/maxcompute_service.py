@@ -7,13 +7,12 @@ two seconds. Its retries are off: the caller owns time. Facts about it are of ve
 from __future__ import annotations
 
 import importlib
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-from xml.etree import ElementTree as ET
 
 from hpo_nni.errors import HpoNniError, MissingExtraError, PlatformError, TransientPlatformError
+from hpo_nni.platforms.maxcompute_errors import MissingInstanceError, translate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,24 +23,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 LOG_BYTES = 64 * 1024
-_HINTS = {  # by the service's codes, most of which are the names of pyodps' classes
-    "NoSuchProject": "is project_name right, and does odps_endpoint belong to its region?",
-    "NoSuchTable": "is the table's name right, and is it in that project?",
-    "NoSuchPartition": "is the partition there already?",
-    "NoPermission": "ask the project's owner to grant it",
-    "Unauthorized": "is the access key right and enabled?",
-    "AuthorizationRequired": "is the access key right and enabled?",
-    "SignatureNotMatch": "the access key's secret does not belong to its id",
-    "InvalidAccessKeyId": "is the access key's id right, and the key enabled?",
-    "RequestTimeTooSkewed": "this machine's clock is wrong by more than 15 minutes",
-    "ODPS-0410051": "is the access key's id right, and the key enabled?",
-    "ODPS-0420095": "ask the project's owner to grant it",
-    "AuthenticationRequestExpired": "the sts token has expired, or this machine's clock is wrong",
-}
-_REFUSED_FOR_NOW = {"RequestQuotaExceeded", "SlotExceeded", "QPSExceeded", "FlowExceeded"}
-_SYSTEM_WORDS = re.compile(
-    r"\[Errno -?\d+\] ([^')\"]+)|(Remote end closed connection|Read timed out|timed out)"
-)
 
 
 @dataclass(frozen=True)
@@ -63,18 +44,6 @@ class MaxComputeConnection:
     logview_host: str = ""
     connect_seconds: float = 10.0
     read_seconds: float = 60.0
-
-
-class RefusedForNowError(TransientPlatformError):
-    """The service said that it did not do it, because there was too much at once."""
-
-
-class NotReachedError(TransientPlatformError):
-    """No connection stood, so nothing can have been done."""
-
-
-class MissingInstanceError(PlatformError):
-    """There is no such instance, or there is none any more."""
 
 
 class Task(NamedTuple):
@@ -268,43 +237,4 @@ class MaxComputeService:
         except HpoNniError:
             raise
         except Exception as error:  # any SDK's: none of them may cross this line
-            raise self._translate(what, error) from error
-
-    def _translate(self, what: str, error: Exception) -> PlatformError:
-        requests = importlib.import_module("requests")
-        endpoint = self._connection.endpoint
-        if isinstance(error, requests.RequestException):
-            text = str(error)
-            found = _SYSTEM_WORDS.search(text)
-            words = (found[1] or found[2]) if found else type(error).__name__
-            unreached = "NewConnectionError" in text or "NameResolutionError" in text
-            if unreached or isinstance(error, requests.ConnectTimeout):
-                return NotReachedError(
-                    f"cannot {what}: {endpoint} cannot be reached: {words}",
-                    hint=f"is odps_endpoint right, and can this machine reach {endpoint}?",
-                )
-            return TransientPlatformError(f"cannot {what}: {endpoint} did not answer: {words}")
-        if isinstance(error, (ET.ParseError, KeyError, ValueError)):
-            return TransientPlatformError(f"cannot {what}: the answer makes no sense: {error!r}")
-        return _refusal(what, error)
-
-
-def _refusal(what: str, error: Exception) -> PlatformError:
-    """What the service said, in the service's words."""
-    names = [kind.__name__ for kind in type(error).__mro__]
-    status = getattr(error, "status_code", None) or 0
-    words = str(error.args[0]) if error.args else names[0]
-    code = getattr(error, "code", None) or names[0]
-    message = f"cannot {what}: {code}: {words}"
-    known = (*re.findall(r"ODPS-\d{7}", words), str(code), *names)
-    hint = next((_HINTS[one] for one in known if one in _HINTS), "")
-    request_id = getattr(error, "request_id", None)
-    if request_id:  # not in the message, which is the same whenever the fault is
-        hint = f"{hint} (request {request_id})".lstrip()
-    if status == 429 or not _REFUSED_FOR_NOW.isdisjoint(names):
-        return RefusedForNowError(message, hint=hint)
-    if "InternalServerError" in names or status >= 500:
-        return TransientPlatformError(message, hint=hint)
-    if "NoSuchObject" in names and "nstance" in words:
-        return MissingInstanceError(message, hint="the service forgets instances after some days")
-    return PlatformError(message, hint=hint)
+            raise translate(what, self._connection.endpoint, error) from error

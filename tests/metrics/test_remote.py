@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from hpo_nni.errors import StoreError
 from hpo_nni.metrics.events import EventSource
 from hpo_nni.metrics.remote import RemoteFolder
 from hpo_nni.secrets import Credentials, Secret
@@ -184,6 +187,49 @@ def test_copies_that_cannot_be_written_do_not_stop_metrics(store, put, tmp_path,
     put([frame(event(1, auc=0.5))])
 
     assert steps(source.poll()) == [(1, {"auc": 0.5})]
+
+
+class Flaky:
+    """A local store, some of whose calls fail."""
+
+    def __init__(self, fails):
+        self._store = LocalStore()
+        self._fails = fails
+
+    def list_files(self, uri):
+        self._stumble(uri)
+        return self._store.list_files(uri)
+
+    def read_range(self, uri, start, end=None):
+        self._stumble(uri)
+        return self._store.read_range(uri, start, end)
+
+    def _stumble(self, uri):
+        if next(self._fails, False):
+            message = "busy"
+            raise StoreError(message, uri=uri)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 2000), max_size=8), st.lists(st.booleans(), max_size=30))
+def test_points_are_whole_and_once_however_the_file_grows_and_the_store_fails(
+    tmp_path_factory, frame, event, lengths, fails
+):
+    folder = tmp_path_factory.mktemp("model")
+    whole = b"".join(frame(event(step, auc=step / 64)) for step in range(20))
+    source = EventSource(RemoteFolder(Flaky(iter(fails)), [str(folder)], folder / "copy"), ["auc"])
+    found = []
+
+    for length in [*sorted(lengths), len(whole)]:
+        LocalStore().write_bytes(str(folder / NAME), whole[:length])
+        found += source.poll()
+    for _ in fails:
+        found += source.poll()
+    found += source.finish()
+
+    assert [point.step for point in found] == list(range(20))
+    assert (folder / "copy" / NAME).read_bytes() == whole
+    assert source.damaged == 0
 
 
 def test_any_store_will_do(tmp_path, frame, event):

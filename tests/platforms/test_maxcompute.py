@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,7 @@ from hpo_nni.platforms.maxcompute import MaxComputePlatform
 from hpo_nni.platforms.maxcompute_edits import with_edits
 from hpo_nni.platforms.maxcompute_service import MaxComputeConnection
 from hpo_nni.platforms.pai_command import format_pai_command, parse_pai_command, xflow_from_pairs
-from hpo_nni.secrets import Credentials, Secret
+from hpo_nni.secrets import Credentials, Redactor, Secret
 from hpo_nni.testing.cloud.faults import Action, Fate, JobFault, RequestFault
 from hpo_nni.testing.cloud.maxcompute_server import MaxComputeServer
 from hpo_nni.testing.cloud.oss_server import OssServer
@@ -400,6 +401,38 @@ def test_submission_that_is_late_is_found_later(open_platform, server, planned):
         hasty.submit(planned(QUICK))
     assert await_final(hasty.find("exp-trial-1-cmd1")).state is JobState.SUCCEEDED
     assert len(server.instances.submitted()) == 1
+
+
+def test_second_try_after_an_hour_still_sees_the_first(server, tmp_path, planned):
+    now = [time.time()]
+    platform = MaxComputePlatform(
+        tmp_path, connect=lambda: connection_to(server), clock=lambda: now[0]
+    )
+    server.faults.add(
+        RequestFault(Action.DROP_AFTER, **POST),
+        RequestFault(Action.REFUSE, status=503, method="GET", query="daterange", first=2),
+    )
+    with pytest.raises(InDoubtError):
+        platform.submit(planned())
+    now[0] += 3600
+
+    with pytest.raises(PlatformError, match="already"):
+        platform.submit(planned())
+
+    assert len(server.instances.submitted()) == 1
+
+
+def test_nothing_shows_a_secret(platform, planned, server, caplog):
+    caplog.set_level(logging.DEBUG)
+    server.faults.add(RequestFault(Action.FAIL_AFTER, status=500, **POST))
+    plan = planned(QUICK)
+
+    job = platform.submit(plan)
+    await_final(job)
+
+    written = f"{caplog.text} {plan} {job.log_tail()} {job.status()} {platform._connect()!r}"
+    assert Redactor([Secret(KEY_SECRET)])(written) == written
+    assert any(record.name.startswith("odps") for record in caplog.records)
 
 
 def test_cancel_by_name_ends_twins_that_nobody_polled(open_platform, platform, planned, server):
