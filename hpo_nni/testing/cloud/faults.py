@@ -12,12 +12,13 @@ from dataclasses import dataclass
 class Action(enum.Enum):
     """What happens to a request."""
 
-    DELAY = "delay"  # answered, `seconds` late
+    DELAY = "delay"  # done and answered `seconds` late
+    ANSWER_LATE = "answer late"  # done at once, answered `seconds` late
     REFUSE = "refuse"  # answered with `status` and `code`; nothing is done
     FAIL_AFTER = "fail after"  # done, then answered with `status` and `code`
     DROP_BEFORE = "drop before"  # the connection closes; nothing is done
     DROP_AFTER = "drop after"  # done, then the connection closes without an answer
-    DUPLICATE = "duplicate"  # delivered twice; the answer is the second delivery's
+    DUPLICATE = "duplicate"  # delivered twice, `seconds` apart; see `RequestFault.seconds`
 
 
 class Fate(enum.Enum):
@@ -43,7 +44,9 @@ class RequestFault:
         status: the HTTP status of the error answers.
         code: their service code; empty for the service's own word for that status.
         message: their text.
-        seconds: how late the answer of `DELAY` is.
+        seconds: how late the answer of `DELAY` and `ANSWER_LATE` is. A duplicate without
+            seconds is delivered before the answer, which is the second delivery's; with seconds
+            it comes so long after the answer, which is the first one's.
     """
 
     action: Action

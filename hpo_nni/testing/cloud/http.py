@@ -104,6 +104,7 @@ class LoopbackServer(ABC):
         self._port = port
         self._http: _Http | None = None
         self._thread: threading.Thread | None = None
+        self._echoes: list[threading.Thread] = []
 
     @property
     def port(self) -> int:
@@ -131,6 +132,8 @@ class LoopbackServer(ABC):
         http.disconnect()
         http.server_close()
         thread.join()
+        for echo in self._echoes:
+            echo.join()
 
     def __enter__(self) -> Self:
         self.start()
@@ -174,7 +177,11 @@ class LoopbackServer(ABC):
             return self._log(request, None if drops else self._broken(request, before[0]))
         response = self._respond(request)
         for fault in struck:
-            if fault.action is Action.DUPLICATE:
+            if fault.action is Action.ANSWER_LATE:
+                self.stopping.wait(fault.seconds)
+            elif fault.action is Action.DUPLICATE and fault.seconds:
+                self._echo(request, fault.seconds)
+            elif fault.action is Action.DUPLICATE:
                 response = self._respond(request)
         after = [f for f in struck if f.action in {Action.FAIL_AFTER, Action.DROP_AFTER}]
         if after:
@@ -189,6 +196,16 @@ class LoopbackServer(ABC):
             response = self.refusal(request, error)
             response.headers |= {CODE_HEADER: error.code, **error.headers}
             return response
+
+    def _echo(self, request: Request, seconds: float) -> None:
+        """Deliver a request once more when its answer is long gone."""
+
+        def deliver() -> None:
+            if not self.stopping.wait(seconds):
+                self._respond(request)
+
+        self._echoes.append(threading.Thread(target=deliver, daemon=True))
+        self._echoes[-1].start()
 
     def _broken(self, request: Request, fault: RequestFault) -> Response:
         code = fault.code or self.trouble(fault.status)

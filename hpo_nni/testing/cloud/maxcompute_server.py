@@ -19,8 +19,9 @@ from xml.etree import ElementTree as ET
 from hpo_nni.testing.cloud.faults import Fate, JobFault
 from hpo_nni.testing.cloud.http import LoopbackServer, Request, Response, ServiceError
 from hpo_nni.testing.cloud.instances import Instance, Instances, TaskStatus, new_id
+from hpo_nni.testing.cloud.keyring import Keyring
 from hpo_nni.testing.cloud.maxcompute_routes import Routes
-from hpo_nni.testing.cloud.signatures import Keyring, check_odps
+from hpo_nni.testing.cloud.odps_signatures import check_odps
 from hpo_nni.testing.cloud.tables import Catalog, Column, Result, SqlError, Table
 from hpo_nni.testing.cloud.xflow import XFLOWS, Cluster, Xflows
 from hpo_nni.testing.cloud.xml_text import document, text

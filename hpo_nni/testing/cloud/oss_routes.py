@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
-import secrets
-import time
 from email.utils import formatdate, parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
 from xml.etree import ElementTree as ET
 
-from hpo_nni.testing.cloud.crc import crc64
 from hpo_nni.testing.cloud.http import Request, Response, ServiceError
-from hpo_nni.testing.cloud.oss_objects import Facts, Upload
+from hpo_nni.testing.cloud.oss_messages import (
+    XML,
+    check_digest,
+    copied_from,
+    forbid_overwrite,
+    iso,
+    kept,
+    marks,
+    naming,
+)
+from hpo_nni.testing.cloud.oss_multipart import UploadRoutes
 from hpo_nni.testing.cloud.xml_text import document, element, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hpo_nni.testing.cloud.oss_objects import Buckets
-
-_KEPT = ("content-type", "content-encoding", "content-disposition", "cache-control", "expires")
-_XML = {"Content-Type": "application/xml"}
+    from hpo_nni.testing.cloud.oss_objects import Buckets, Facts
 
 
 class ObjectRoutes:
@@ -31,14 +32,14 @@ class ObjectRoutes:
 
     def __init__(self, buckets: Buckets) -> None:
         self._buckets = buckets
-        self._uploads: dict[str, Upload] = {}
+        self.uploads = UploadRoutes(buckets)
         self._routes: list[tuple[str, str, Callable[[Request, str, str], Response]]] = [
             ("POST", "append", self._append),
-            ("POST", "uploads", self._begin_upload),
-            ("PUT", "uploadId", self._put_part),
-            ("POST", "uploadId", self._complete_upload),
-            ("DELETE", "uploadId", self._abort_upload),
-            ("GET", "uploadId", self._list_parts),
+            ("POST", "uploads", self.uploads.begin),
+            ("PUT", "uploadId", self.uploads.put_part),
+            ("POST", "uploadId", self.uploads.complete),
+            ("DELETE", "uploadId", self.uploads.abort),
+            ("GET", "uploadId", self.uploads.list_parts),
             ("HEAD", "", self._head),
             ("GET", "", self._get),
             ("PUT", "", self._put),
@@ -55,28 +56,28 @@ class ObjectRoutes:
         )
 
     def _put(self, request: Request, bucket: str, key: str) -> Response:
-        self._forbid_overwrite(request, bucket, key)
+        forbid_overwrite(self._buckets, request, bucket, key)
         source = request.headers.get("x-oss-copy-source")
         if source:
             return self._copy(request, source, bucket, key)
-        _check_digest(request)
-        facts = self._buckets.write(bucket, key, request.body, _kept(request))
-        return Response(200, b"", _marks(facts))
+        check_digest(request)
+        facts = self._buckets.write(bucket, key, request.body, kept(request))
+        return Response(200, b"", marks(facts))
 
     def _copy(self, request: Request, source: str, bucket: str, key: str) -> Response:
-        from_bucket, from_key = _source(source)
+        from_bucket, from_key = copied_from(source)
         old, data = self._buckets.read(from_bucket, from_key)
         replaces = request.headers.get("x-oss-metadata-directive", "COPY").upper() == "REPLACE"
-        headers = _kept(request) if replaces else old.headers
+        headers = kept(request) if replaces else old.headers
         facts = self._buckets.write(bucket, key, data, headers)
-        content = [text("ETag", f'"{facts.etag}"'), text("LastModified", _iso(facts.modified))]
-        return Response(200, document("CopyObjectResult", content), _marks(facts) | _XML)
+        content = [text("ETag", f'"{facts.etag}"'), text("LastModified", iso(facts.modified))]
+        return Response(200, document("CopyObjectResult", content), marks(facts) | XML)
 
     def _append(self, request: Request, bucket: str, key: str) -> Response:
-        _check_digest(request)
+        check_digest(request)
         position = int(request.query.get("position") or 0)
-        facts = self._buckets.append(bucket, key, position, request.body, _kept(request))
-        headers = _marks(facts) | {"x-oss-next-append-position": str(facts.size)}
+        facts = self._buckets.append(bucket, key, position, request.body, kept(request))
+        headers = marks(facts) | {"x-oss-next-append-position": str(facts.size)}
         return Response(200, b"", headers)
 
     def _head(self, request: Request, bucket: str, key: str) -> Response:
@@ -85,7 +86,7 @@ class ObjectRoutes:
         if unchanged:
             return unchanged
         if "objectMeta" in request.query:
-            headers = _marks(facts) | {"Last-Modified": formatdate(facts.modified, usegmt=True)}
+            headers = marks(facts) | {"Last-Modified": formatdate(facts.modified, usegmt=True)}
         else:
             headers = _described(facts)
         return Response(200, b"", headers | {"Content-Length": str(facts.size)})
@@ -112,205 +113,20 @@ class ObjectRoutes:
 
     def delete_many(self, request: Request, bucket: str) -> Response:
         """POST /bucket/?delete."""
-        _check_digest(request)
+        check_digest(request)
         root = ET.fromstring(request.body)  # noqa: S314 - from our own machine
         keys = [node.findtext("Key") or "" for node in root.findall("Object")]
         for key in keys:
             self._buckets.delete(bucket, key)
         if root.findtext("Quiet") == "true":
             return Response(200)
-        named, encoding = _naming(request)
+        named, encoding = naming(request)
         content = encoding + [element("Deleted", text("Key", named(key))) for key in keys]
-        return Response(200, document("DeleteResult", content), dict(_XML))
-
-    def list_objects(self, request: Request, bucket: str) -> Response:
-        """GET /bucket/, both versions."""
-        query = request.query
-        is_second = query.get("list-type") == "2"
-        prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
-        limit = int(query.get("max-keys") or 100)
-        marker = query.get("marker", "")
-        if is_second:
-            token = query.get("continuation-token")
-            marker = _token_key(token) if token else query.get("start-after", "")
-        page = self._buckets.page(bucket, prefix, delimiter, marker, limit)
-        named, encoding = _naming(request)
-        content = [
-            text("Name", bucket),
-            text("Prefix", named(prefix)),
-            text("MaxKeys", limit),
-            text("Delimiter", named(delimiter)),
-            text("IsTruncated", "true" if page.next_marker else "false"),
-            *encoding,
-        ]
-        if is_second:
-            content.append(text("KeyCount", len(page.objects) + len(page.prefixes)))
-            if page.next_marker:
-                token = base64.b64encode(page.next_marker.encode()).decode()
-                content.append(text("NextContinuationToken", token))
-        else:
-            content.append(text("Marker", named(marker)))
-            if page.next_marker:
-                content.append(text("NextMarker", named(page.next_marker)))
-        content += [
-            element(
-                "Contents",
-                text("Key", named(facts.key)),
-                text("LastModified", _iso(facts.modified)),
-                text("ETag", f'"{facts.etag}"'),
-                text("Type", facts.kind),
-                text("Size", facts.size),
-                text("StorageClass", "Standard"),
-            )
-            for facts in page.objects
-        ]
-        content += [element("CommonPrefixes", text("Prefix", named(p))) for p in page.prefixes]
-        return Response(200, document("ListBucketResult", content), dict(_XML))
-
-    def list_uploads(self, _: Request, bucket: str) -> Response:
-        """GET /bucket/?uploads."""
-        with self._buckets.lock:
-            found = [
-                element(
-                    "Upload",
-                    text("Key", upload.key),
-                    text("UploadId", upload_id),
-                    text("Initiated", _iso(upload.begun)),
-                )
-                for upload_id, upload in sorted(self._uploads.items())
-                if upload.bucket == bucket
-            ]
-        head = [
-            text("Bucket", bucket),
-            text("NextKeyMarker", ""),
-            text("NextUploadIdMarker", ""),
-            text("IsTruncated", "false"),
-        ]
-        return Response(200, document("ListMultipartUploadsResult", head + found), dict(_XML))
-
-    def _begin_upload(self, request: Request, bucket: str, key: str) -> Response:
-        self._forbid_overwrite(request, bucket, key)
-        self._buckets.has(bucket, key)  # NoSuchBucket comes here already
-        upload_id = secrets.token_hex(16).upper()
-        with self._buckets.lock:
-            self._uploads[upload_id] = Upload(bucket, key, _kept(request), time.time())
-        content = [text("Bucket", bucket), text("Key", key), text("UploadId", upload_id)]
-        return Response(200, document("InitiateMultipartUploadResult", content), dict(_XML))
-
-    def _put_part(self, request: Request, bucket: str, key: str) -> Response:
-        _check_digest(request)
-        upload = self._upload(request, bucket, key)
-        source = request.headers.get("x-oss-copy-source")
-        data = self._copied_part(request, source) if source else request.body
-        with self._buckets.lock:
-            upload.parts[int(request.query["partNumber"])] = data
-        facts = _part(data)
-        if not source:
-            return Response(200, b"", _marks(facts))
-        content = [text("ETag", f'"{facts.etag}"'), text("LastModified", _iso(facts.modified))]
-        return Response(200, document("CopyPartResult", content), _marks(facts) | _XML)
-
-    def _copied_part(self, request: Request, source: str) -> bytes:
-        _, data = self._buckets.read(*_source(source))
-        span = re.fullmatch(
-            r"bytes=(\d+)-(\d+)", request.headers.get("x-oss-copy-source-range", "")
-        )
-        return data[int(span[1]) : int(span[2]) + 1] if span else data
-
-    def _complete_upload(self, request: Request, bucket: str, key: str) -> Response:
-        self._forbid_overwrite(request, bucket, key)
-        upload = self._upload(request, bucket, key)
-        root = ET.fromstring(request.body)  # noqa: S314 - from our own machine
-        asked = [
-            (int(node.findtext("PartNumber") or 0), (node.findtext("ETag") or "").strip('"'))
-            for node in root.findall("Part")
-        ]
-        with self._buckets.lock:
-            for number, etag in asked:
-                if number not in upload.parts or _part(upload.parts[number]).etag != etag.upper():
-                    raise ServiceError(
-                        400, "InvalidPart", "One or more of the specified parts could not be found."
-                    )
-            if [number for number, _ in asked] != sorted({number for number, _ in asked}):
-                raise ServiceError(
-                    400, "InvalidPartOrder", "The list of parts was not in ascending order."
-                )
-            data = b"".join(upload.parts[number] for number, _ in asked)
-            facts = self._buckets.write(bucket, key, data, upload.headers, "Multipart")
-            del self._uploads[request.query["uploadId"]]
-        content = [text("Bucket", bucket), text("Key", key), text("ETag", f'"{facts.etag}"')]
-        body = document("CompleteMultipartUploadResult", content)
-        return Response(200, body, _marks(facts) | _XML)
-
-    def _abort_upload(self, request: Request, bucket: str, key: str) -> Response:
-        self._upload(request, bucket, key)
-        with self._buckets.lock:
-            self._uploads.pop(request.query["uploadId"], None)
-        return Response(204)
-
-    def _list_parts(self, request: Request, bucket: str, key: str) -> Response:
-        upload = self._upload(request, bucket, key)
-        with self._buckets.lock:
-            parts = sorted(upload.parts.items())
-        after = int(request.query.get("part-number-marker") or 0)
-        limit = int(request.query.get("max-parts") or 1000)
-        rest = [(number, data) for number, data in parts if number > after]
-        content = [
-            text("Bucket", bucket),
-            text("Key", key),
-            text("UploadId", request.query["uploadId"]),
-            text("NextPartNumberMarker", rest[:limit][-1][0] if rest else ""),
-            text("IsTruncated", "true" if len(rest) > limit else "false"),
-        ]
-        content += [
-            element(
-                "Part",
-                text("PartNumber", number),
-                text("LastModified", _iso(upload.begun)),
-                text("ETag", f'"{_part(data).etag}"'),
-                text("Size", len(data)),
-            )
-            for number, data in rest[:limit]
-        ]
-        return Response(200, document("ListPartsResult", content), dict(_XML))
-
-    def _upload(self, request: Request, bucket: str, key: str) -> Upload:
-        with self._buckets.lock:
-            upload = self._uploads.get(request.query["uploadId"])
-        if upload is None or (upload.bucket, upload.key) != (bucket, key):
-            raise ServiceError(404, "NoSuchUpload", "The specified upload does not exist.")
-        return upload
-
-    def _forbid_overwrite(self, request: Request, bucket: str, key: str) -> None:
-        forbids = request.headers.get("x-oss-forbid-overwrite", "").lower() == "true"
-        if forbids and self._buckets.has(bucket, key):
-            raise ServiceError(
-                409,
-                "FileAlreadyExists",
-                "The object you specified already exists and can not be overwritten.",
-                Key=key,
-            )
-
-
-def _kept(request: Request) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in request.headers.items()
-        if name in _KEPT or name.startswith("x-oss-meta-")
-    }
-
-
-def _part(data: bytes) -> Facts:
-    etag = hashlib.md5(data, usedforsecurity=False).hexdigest().upper()
-    return Facts("", len(data), etag, crc64(data), time.time())
-
-
-def _marks(facts: Facts) -> dict[str, str]:
-    return {"ETag": f'"{facts.etag}"', "x-oss-hash-crc64ecma": str(facts.crc)}
+        return Response(200, document("DeleteResult", content), dict(XML))
 
 
 def _described(facts: Facts) -> dict[str, str]:
-    headers = _marks(facts) | {
+    headers = marks(facts) | {
         "Last-Modified": formatdate(facts.modified, usegmt=True),
         "Accept-Ranges": "bytes",
         "x-oss-object-type": facts.kind,
@@ -333,7 +149,7 @@ def _precondition(request: Request, facts: Facts) -> Response | None:
     modified = headers.get("if-modified-since")
     is_old = modified and int(facts.modified) <= parsedate_to_datetime(modified).timestamp()
     if is_old or headers.get("if-none-match", "").strip('"').upper() == facts.etag:
-        return Response(304, b"", _marks(facts))
+        return Response(304, b"", marks(facts))
     return None
 
 
@@ -370,37 +186,3 @@ def _range(request: Request, size: int) -> tuple[int, int] | None:
             )
         return max(first, 0), min(last, size - 1)
     return (first, last) if 0 <= first <= last < size else None
-
-
-def _check_digest(request: Request) -> None:
-    given = request.headers.get("content-md5")
-    actual = hashlib.md5(request.body, usedforsecurity=False).digest()
-    if given and given != base64.b64encode(actual).decode():
-        raise ServiceError(
-            400, "InvalidDigest", "The Content-MD5 you specified is invalid.", ContentMD5=given
-        )
-
-
-def _source(source: str) -> tuple[str, str]:
-    bucket, _, key = unquote(source.partition("?")[0]).removeprefix("/").partition("/")
-    return bucket, key
-
-
-def _naming(request: Request) -> tuple[Callable[[str], str], list[str]]:
-    """How keys are written in the answer, and the element that says so."""
-    if request.query.get("encoding-type") != "url":
-        return str, []
-    return quote, [text("EncodingType", "url")]
-
-
-def _token_key(token: str) -> str:
-    try:
-        return base64.b64decode(token, validate=True).decode()
-    except ValueError as error:
-        raise ServiceError(
-            400, "InvalidArgument", "The continuation token provided is incorrect."
-        ) from error
-
-
-def _iso(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(seconds))

@@ -16,9 +16,11 @@ import time
 from typing import TYPE_CHECKING
 
 from hpo_nni.testing.cloud.http import LoopbackServer, Request, Response, ServiceError
+from hpo_nni.testing.cloud.keyring import Keyring
+from hpo_nni.testing.cloud.oss_listing import list_objects
 from hpo_nni.testing.cloud.oss_objects import Buckets, Facts
 from hpo_nni.testing.cloud.oss_routes import ObjectRoutes
-from hpo_nni.testing.cloud.signatures import Keyring, check_oss
+from hpo_nni.testing.cloud.oss_signatures import check_oss
 from hpo_nni.testing.cloud.xml_text import document, element, text
 
 if TYPE_CHECKING:
@@ -63,10 +65,10 @@ class OssServer(LoopbackServer):
         self._bucket_routes: list[tuple[str, str, Callable[[Request, str], Response]]] = [
             ("DELETE", "", self._remove),
             ("POST", "delete", self._routes.delete_many),
-            ("GET", "uploads", self._routes.list_uploads),
+            ("GET", "uploads", self._routes.uploads.list_uploads),
             ("GET", "bucketInfo", self._info),
             ("GET", "location", self._location),
-            ("GET", "", self._routes.list_objects),
+            ("GET", "", self._list_objects),
         ]
         for bucket in buckets:
             self._buckets.make(bucket)
@@ -166,6 +168,9 @@ class OssServer(LoopbackServer):
         raise ServiceError(
             405, "MethodNotAllowed", "The specified method is not allowed against this resource."
         )
+
+    def _list_objects(self, request: Request, bucket: str) -> Response:
+        return list_objects(self._buckets, request, bucket)
 
     def _remove(self, _: Request, bucket: str) -> Response:
         self._buckets.remove(bucket)

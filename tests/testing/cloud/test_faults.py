@@ -53,6 +53,34 @@ def test_duplicated_submission_makes_two_jobs_and_tells_of_one(submit, mc):
     assert first.source == second.source
 
 
+def test_late_duplicate_comes_after_the_answer(submit, mc):
+    mc.faults.add(submission(Action.DUPLICATE, seconds=0.3))
+
+    instance = submit()
+
+    assert [one.id for one in mc.instances.submitted()] == [instance.id]
+    assert mc.instances.await_change(lambda: len(mc.instances.submitted()) == 2, 10.0)
+
+
+def test_late_duplicate_does_not_outlive_the_server(submit, mc):
+    mc.faults.add(submission(Action.DUPLICATE, seconds=60.0))
+    submit()
+
+    mc.stop()
+
+    assert len(mc.instances.submitted()) == 1
+
+
+def test_work_can_be_done_long_before_its_answer(bucket, oss):
+    oss.faults.add(RequestFault(Action.ANSWER_LATE, method="PUT", seconds=30.0))
+    bucket.timeout = 0.2
+
+    with pytest.raises(oss2.exceptions.RequestError):
+        bucket.put_object("key", b"data")
+
+    assert oss.read("bkt", "key") == b"data"
+
+
 def test_fault_hits_the_requests_that_its_rule_counts(submit, mc):
     mc.faults.add(submission(Action.REFUSE, first=2, times=2))
 

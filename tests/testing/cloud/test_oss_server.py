@@ -369,6 +369,59 @@ def test_nothing_is_left_running(tmp_path):
     assert threading.active_count() == before
 
 
+def test_buckets_are_made_listed_described_and_removed(oss):
+    service = oss2.Service(oss2.Auth("id", "secret"), oss.endpoint)
+    bucket = oss2.Bucket(oss2.Auth("id", "secret"), oss.endpoint, "new-one")
+    bucket.create_bucket()
+    oss.make_bucket("another")
+
+    assert [b.name for b in service.list_buckets().buckets] == ["another", "bkt", "new-one"]
+    assert bucket.get_bucket_info().name == "new-one"
+    assert bucket.get_bucket_location().location == "oss-loopback"
+    bucket.put_object("key", b"")
+    with pytest.raises(oss2.exceptions.BucketNotEmpty):
+        bucket.delete_bucket()
+    bucket.delete_object("key")
+    bucket.delete_bucket()
+    assert [b.name for b in service.list_buckets().buckets] == ["another", "bkt"]
+
+
+def test_part_can_be_copied_from_an_object(bucket):
+    bucket.put_object("from", b"0123456789")
+    upload = bucket.init_multipart_upload("to").upload_id
+
+    part = bucket.upload_part_copy("bkt", "from", (2, 4), "to", upload, 1)
+    bucket.complete_multipart_upload("to", upload, [oss2.models.PartInfo(1, part.etag)])
+
+    assert bucket.get_object("to").read() == b"234"
+
+
+def test_times_are_conditions_too(bucket):
+    bucket.put_object("key", b"data")
+    future = oss2.utils.http_date(int(time.time()) + 3600)
+    past = oss2.utils.http_date(1)
+
+    with pytest.raises(oss2.exceptions.NotModified):
+        bucket.get_object("key", headers={"If-Modified-Since": future})
+    with pytest.raises(oss2.exceptions.PreconditionFailed):
+        bucket.get_object("key", headers={"If-Unmodified-Since": past})
+    assert bucket.get_object("key", headers={"If-Modified-Since": past}).read() == b"data"
+
+
+def test_url_can_say_how_the_answer_is_labelled(signed):
+    signed.put_object("key", b"data")
+    url = signed.sign_url("GET", "key", 60, params={"response-content-type": "text/x"})
+
+    assert requests.get(url, timeout=10).headers["Content-Type"] == "text/x"
+
+
+def test_operation_that_is_not_served_is_refused_by_name(bucket):
+    with pytest.raises(oss2.exceptions.ServerError) as raised:
+        bucket.put_bucket_acl("private")
+
+    assert raised.value.code == "MethodNotAllowed"
+
+
 def test_reading_without_a_request_names_what_is_missing(oss):
     with pytest.raises(KeyError, match="oss://bkt/no"):
         oss.read("bkt", "no")

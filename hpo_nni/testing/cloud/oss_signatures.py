@@ -1,30 +1,28 @@
-"""Checks of the signatures that clients put on their requests.
+"""Checks of the signatures on requests to OSS: V1, V2, V4, in headers and in URLs.
 
-Sources: the services' documents "Include signatures in the Authorization header" (OSS V1, V2 and
-V4) and the requests that oss2 2.19, alibabacloud-oss-v2 1.4 and pyodps 0.13 send.
+Sources: the service's documents "Include signatures in the Authorization header" and "Add
+signatures to URLs", and the requests that oss2 2.19 and alibabacloud-oss-v2 1.4 send.
 """
 
 from __future__ import annotations
 
 import base64
-import calendar
 import hashlib
 import hmac
 import re
-import time
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, unquote
+from urllib.parse import quote
 
 from hpo_nni.testing.cloud.http import ServiceError
+from hpo_nni.testing.cloud.keyring import MAX_SKEW, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hpo_nni.testing.cloud.http import Request
+    from hpo_nni.testing.cloud.keyring import Keyring
 
-MAX_SKEW = 15 * 60.0
 _V4 = re.compile(r"Credential=([^, ]+)|Signature=([^, ]+)|AdditionalHeaders=([^, ]+)")
 
 _SIGNED_PARAMETERS = """
@@ -38,19 +36,6 @@ _SIGNED_PARAMETERS = """
     x-oss-request-payer
 """
 _SUBRESOURCES = frozenset(_SIGNED_PARAMETERS.split())
-
-
-@dataclass(frozen=True)
-class Keyring:
-    """Who may come in; both can be changed while a server runs.
-
-    Attributes:
-        secrets: access key id to secret.
-        tokens: access key id to the security token that must come with it.
-    """
-
-    secrets: dict[str, str]
-    tokens: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,7 +73,7 @@ def check_oss(request: Request, resource: str, keyring: Keyring, now: float) -> 
     if claim.expires is not None:
         if now > claim.expires:
             raise ServiceError(403, "AccessDenied", "Request has expired.")
-    elif abs(_seconds(date) - now) > MAX_SKEW:
+    elif abs(seconds(date) - now) > MAX_SKEW:
         raise ServiceError(
             403,
             "RequestTimeTooSkewed",
@@ -135,7 +120,7 @@ def _claim(request: Request) -> _Claim:
         return _Claim(key_id, signature, 1)
     if "x-oss-signature" in query and "x-oss-credential" in query:
         credential = query["x-oss-credential"]
-        expires = _seconds(query.get("x-oss-date", "")) + float(query.get("x-oss-expires", 0))
+        expires = seconds(query.get("x-oss-date", "")) + float(query.get("x-oss-expires", 0))
         extra = query.get("x-oss-additional-headers", "")
         key_id = credential.split("/")[0]
         return _Claim(key_id, query["x-oss-signature"], 4, expires, credential, extra)
@@ -233,84 +218,3 @@ def _header_lines(headers: Mapping[str, str], also: Sequence[str]) -> bytes:
         for key, value in sorted(headers.items())
         if key.startswith("x-oss-") or key in also
     )
-
-
-def _seconds(date: str) -> float:
-    """The time that a header gives; 0 where it gives none."""
-    try:
-        return calendar.timegm(time.strptime(date, "%Y%m%dT%H%M%SZ"))
-    except ValueError:
-        pass
-    try:
-        return parsedate_to_datetime(date).timestamp()
-    except (TypeError, ValueError):
-        return 0.0
-
-
-def check_odps(request: Request, keyring: Keyring, now: float) -> str:
-    """Return the access key id that signed a request to MaxCompute.
-
-    A wrong secret is told in words on which pyodps does not fall back from V4 to V2 for good.
-
-    Raises:
-        ServiceError: Unauthorized, SignatureNotMatch, RequestTimeTooSkewed, ...
-    """
-    header = request.headers.get("authorization", "")
-    if not header.startswith("ODPS ") or ":" not in header:
-        raise ServiceError(401, "Unauthorized", "ODPS-0410011: no signature in the request")
-    credential, _, signature = header[5:].rpartition(":")
-    key_id, *scope = credential.split("/")
-    secret = keyring.secrets.get(key_id)
-    if secret is None:
-        raise ServiceError(
-            401,
-            "InvalidParameter",
-            "ODPS-0410051: Invalid credentials - accessKeyId not found",
-        )
-    if abs(_seconds(request.headers.get("date", "")) - now) > MAX_SKEW:
-        raise ServiceError(
-            400,
-            "RequestTimeTooSkewed",
-            f"max_interval_date:{int(MAX_SKEW * 1000)},"
-            f"expire_date:{_stamp(_seconds(request.headers.get('date', '')))},"
-            f"now_date:{_stamp(now)}",
-        )
-    key = secret.encode()
-    if scope:
-        key = b"aliyun_v4" + key
-        for part in scope:
-            key = hmac.new(key, part.encode(), "sha256").digest()
-    digest = hmac.new(key, _odps_text(request).encode(), hashlib.sha1).digest()
-    if not hmac.compare_digest(base64.b64encode(digest), signature.encode()):
-        raise ServiceError(
-            401,
-            "SignatureNotMatch",
-            "ODPS-0410042: The request signature does not match our calculation",
-        )
-    if keyring.tokens.get(key_id) != request.headers.get("authorization-sts-token"):
-        raise ServiceError(401, "AuthorizationRequired", "ODPS-0410031: wrong security token")
-    return key_id
-
-
-def _odps_text(request: Request) -> str:
-    """What the client signed: it decodes the URL, and then the query once more."""
-    target = unquote(request.target)
-    path, _, query = target.partition("?")
-    path = path.removeprefix("/api")
-    values = dict(parse_qsl(query, keep_blank_values=True))
-    if values:
-        parts = (f"{key}={value}" if value else key for key, value in sorted(values.items()))
-        path += "?" + "&".join(parts)
-    signed = {"content-md5": "", "content-type": "", "date": ""}
-    signed |= {
-        key: value
-        for key, value in request.headers.items()
-        if key in signed or key.startswith("x-odps-")
-    }
-    signed |= {key: value for key, value in values.items() if key.startswith("x-odps-")}
-    lines = [f"{k}:{v}" if k.startswith("x-odps-") else v for k, v in sorted(signed.items())]
-    return "\n".join([request.method, *lines, path])
-
-
-def _stamp(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(seconds))
