@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hpo_nni.errors import CommandSyntaxError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _HEAD = re.compile(r"\s*PAI(?=\s|$)", re.IGNORECASE)
 _OPTION = re.compile(r"-(name|project|D[A-Za-z_][\w.]*)(=|\s+)", re.IGNORECASE)
+_PARAMETER = re.compile(r"D[A-Za-z_][\w.]*")
+_NAMES = ("name", "project")
 _GAP = re.compile(r"(?:\s|\\\r?\n)*")
 _BARE = re.compile(r"[^\s'\"\\]+")
 _PLAIN_VALUE = re.compile(r"(?![-{\[])[^\s'\"\\;]+")
@@ -77,9 +79,21 @@ def xflow_from_pairs(pairs: Iterable[tuple[str, str]]) -> XFlow:
     Quotes around a whole value are taken off; everything else stays as it is.
 
     Raises:
-        CommandSyntaxError: a key is none of these, is there twice, or one is missing.
+        CommandSyntaxError: the first of `find_faults`.
     """
-    return _assemble("", [(key, _unquote(value), 0) for key, value in pairs])
+    options = [_Option(key, _unquote(value)) for key, value in pairs]
+    for key, fact in _faults(options):
+        raise CommandSyntaxError(key, 0, fact, hint=_AS_IN)
+    return _assemble(options)
+
+
+def find_faults(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """All that is wrong with such pairs, as key and fact; the key is empty for what is missing.
+
+    >>> find_faults([("-name", "a"), ("version", "1")])[0]
+    ('version', "'version' is no option of PAI")
+    """
+    return list(_faults([_Option(key, _unquote(value)) for key, value in pairs]))
 
 
 def format_pai_command(xflow: XFlow) -> str:
@@ -110,26 +124,38 @@ def _unquote(value: str) -> str:
     return value
 
 
-def _assemble(text: str, options: Iterable[tuple[str, str, int]]) -> XFlow:
-    """Sort options into names and parameters; each comes with its offset in the text."""
-    names: dict[str, str] = {}
-    parameters: dict[str, str] = {}
-    for option, value, offset in options:
-        key = option.removeprefix("-")
-        is_name = key.lower() in {"name", "project"}
-        if not is_name and not re.fullmatch(r"D[A-Za-z_][\w.]*", key):
-            raise CommandSyntaxError(
-                text or option, offset, f"{option!r} is no option of PAI", hint=_AS_IN
-            )
-        place, key = (names, key.lower()) if is_name else (parameters, key[1:])
-        if key in place:
-            raise CommandSyntaxError(text or option, offset, f"{option} is there twice")
-        place[key] = value
-    missing = [f"-{key}" for key in ("name", "project") if not names.get(key)]
+class _Option(NamedTuple):
+    """An option with its dash, its value, and its offset in the command."""
+
+    key: str
+    value: str
+    offset: int = 0
+
+    @property
+    def name(self) -> str:
+        """`name`, `project`, or `D` and the parameter's name."""
+        bare = self.key.removeprefix("-")
+        return bare.lower() if bare.lower() in _NAMES else bare
+
+
+def _faults(options: Sequence[_Option]) -> Iterator[tuple[str, str]]:
+    seen: set[str] = set()
+    for option in options:
+        if option.name not in _NAMES and not _PARAMETER.fullmatch(option.name):
+            yield option.key, f"{option.key!r} is no option of PAI"
+        elif option.name in seen:
+            yield option.key, f"{option.key} is there twice"
+        seen.add(option.name)
+    values = {option.name: option.value for option in options}
+    missing = [f"-{name}" for name in _NAMES if not values.get(name)]
     if missing:
-        fact = f"{' and '.join(missing)} is missing: which algorithm, of which project?"
-        raise CommandSyntaxError(text, len(text.rstrip()), fact, hint=_AS_IN)
-    return XFlow(names["name"], names["project"], parameters)
+        yield "", f"{' and '.join(missing)} is missing: which algorithm, of which project?"
+
+
+def _assemble(options: Sequence[_Option]) -> XFlow:
+    values = {option.name: option.value for option in options}
+    name, project = (values.pop(key) for key in _NAMES)
+    return XFlow(name, project, {key[1:]: value for key, value in values.items()})
 
 
 class _Parser:
@@ -147,7 +173,11 @@ class _Parser:
         while not self._is_at_end():
             options.append(self._option())
             self._skip_gap()
-        return _assemble(self._text, options)
+        for key, fact in _faults(options):
+            places = [option.offset for option in options if option.key == key]
+            self._at = places[-1] if places else len(self._text.rstrip())
+            raise self._error(fact, hint=_AS_IN)
+        return _assemble(options)
 
     def _is_at_end(self) -> bool:
         rest = self._text[self._at :].strip()
@@ -155,7 +185,7 @@ class _Parser:
             raise self._error("a step is one command", hint="give each command a cmd* of its own")
         return not rest.strip(";")
 
-    def _option(self) -> tuple[str, str, int]:
+    def _option(self) -> _Option:
         start = self._at
         option = _OPTION.match(self._text, start)
         if option is None:
@@ -166,7 +196,7 @@ class _Parser:
         self._at = option.end()
         if option[1][0] in "dD" and "=" not in option[2]:
             raise self._error(f"expected '=' after -{option[1]}")
-        return f"-{option[1]}", self._value(), start
+        return _Option(f"-{option[1]}", self._value(), start)
 
     def _value(self) -> str:
         """Everything up to the next space outside quotes and the first bracket."""

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hpo_nni.errors import StoreError
 from hpo_nni.metrics.events import EventSource
 from hpo_nni.metrics.remote import RemoteFolder
+from hpo_nni.metrics.sources import open_source
 from hpo_nni.secrets import Credentials, Secret
 from hpo_nni.stores.local import LocalStore
 from hpo_nni.stores.oss import OssConnection, OssStore
@@ -235,6 +236,6 @@ def test_points_are_whole_and_once_however_the_file_grows_and_the_store_fails(
 def test_any_store_will_do(tmp_path, frame, event):
     (tmp_path / NAME).write_bytes(frame(event(1, auc=0.5)))
 
-    source = EventSource(RemoteFolder(LocalStore(), [str(tmp_path)]), ["auc"])
+    source = open_source("summary", [RemoteFolder(LocalStore(), [str(tmp_path)])], ["auc"], {})
 
     assert steps(source.poll()) == [(1, {"auc": 0.5})]
