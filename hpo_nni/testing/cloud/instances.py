@@ -99,8 +99,8 @@ class Instances:
         return self._known.get(instance_id)
 
     def submitted(self, *, kind: str = "XFLOW") -> list[Instance]:
-        """Those of one kind, in the order of submission."""
-        return [one for one in self if one.kind == kind]
+        """Those of one kind that a client submitted, in that order."""
+        return [one for one in self if one.kind == kind and not one.parent]
 
     def running(self) -> list[Instance]:
         """Those that are not final, sub-instances included."""

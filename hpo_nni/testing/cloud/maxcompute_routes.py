@@ -203,13 +203,16 @@ class Routes:
                     text("InstanceId", sub_id),
                     text("Name", name),
                     text("Result", "", Format="text"),
-                    NodeType="Instance",
+                    NodeType=self._node_type(sub_id),
                 )
                 for name, sub_id in instance.sub_instances.items()
             ]
         local = element("Action", text("InstanceId", ""), text("Name", "end"), NodeType="Local")
         content = [element("Actions", *actions, local)]
         return Response(200, document("XflowResult", content), dict(_XML))
+
+    def _node_type(self, sub_id: str) -> str:
+        return "SubWorkflow" if self._server.instances[sub_id].kind == "XFLOW" else "Instance"
 
     def _source(self, _: Request, instance: Instance) -> Response:
         root = ET.fromstring(instance.source) if instance.source else None  # noqa: S314 - ours
@@ -222,7 +225,7 @@ class Routes:
         return Response(200, document("Job", [element("Tasks", task)]), dict(_XML))
 
     def _xsource(self, _: Request, instance: Instance) -> Response:
-        if instance.kind != "XFLOW":
+        if not instance.source or instance.kind != "XFLOW":
             raise ServiceError(400, "InvalidParameter", "ODPS-0410001: not an XFlow")
         return Response(200, instance.source.encode(), dict(_XML))
 

@@ -35,6 +35,7 @@ class Training:
         appends: whether event files grow by appending; by default the object is replaced whole
             at every evaluation, as a writer that closes and uploads does it.
         seed: of what is random in training.
+        directory: below the model's, where event files go; EasyRec falls back to `eval`.
     """
 
     evaluations: int = 8
@@ -42,6 +43,7 @@ class Training:
     rows: int = 4000
     appends: bool = False
     seed: int = 0
+    directory: str = "eval_val"
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,14 @@ class Cluster:
         queue_seconds: how long every job waits for its resources.
         slots: how many jobs run at once; the others wait. 0 for any number.
         any_table: whether tables that nobody declared exist.
+        nests: whether the sub-instances are one level further down, below a sub-workflow.
     """
 
     training: Training = field(default_factory=Training)
     queue_seconds: float = 0.0
     slots: int = 0
     any_table: bool = False
+    nests: bool = False
 
 
 class Xflows:
@@ -98,11 +102,14 @@ class Xflows:
         if missing:
             self._instances.end(instance, TaskStatus.FAILED, missing)
             return
-        checking = self._instances.add_sub_instance(instance, "check", "SQL")
+        holder = instance
+        if self._cluster.nests:
+            holder = self._instances.add_sub_instance(instance, "flow", "XFLOW")
+        checking = self._instances.add_sub_instance(holder, "check", "SQL")
         self._instances.end(checking, TaskStatus.SUCCESS)
-        training = self._instances.add_sub_instance(instance, "train", "PS")
+        training = self._instances.add_sub_instance(holder, "train", "PS")
         self._train(instance, training, fault)
-        self._conclude(instance, training)
+        self._conclude(instance, holder, training)
 
     def _queued(self, instance: Instance, fault: JobFault | None) -> bool:
         """Wait for resources; false if the job never gets them."""
@@ -112,7 +119,9 @@ class Xflows:
             return self._closing or instance.is_final
 
         def is_free() -> bool:
-            busy = sum(one.kind == "XFLOW" for one in instances.running() if one.started)
+            busy = sum(
+                not one.parent for one in instances.running() if one.started and one.kind == "XFLOW"
+            )
             return is_over() or not self._cluster.slots or busy < self._cluster.slots
 
         if fault and fault.fate is Fate.WAITS:
@@ -223,24 +232,21 @@ class Xflows:
         rows = sum(len(found[0].rows[name]) for name in found[1]) if found else 0
         return uri, rows or self._cluster.training.rows
 
-    def _conclude(self, instance: Instance, training: Instance) -> None:
-        """The parent's end; its last sub-instance is first seen when the parent has ended."""
+    def _conclude(self, instance: Instance, holder: Instance, training: Instance) -> None:
+        """The end of all; the last sub-instance is first seen when the parent has ended."""
         if self._closing:
             return
+        status, text = TaskStatus.FAILED, training.result
+        if training.status is TaskStatus.CANCELLED:
+            text = f"ODPS-0010000:System internal error - sub instance {training.id} was stopped"
         with self._instances.lock:
-            if instance.is_final:
-                return
             if training.status is TaskStatus.SUCCESS:
-                report = self._instances.add_sub_instance(instance, "report", "SQL")
-                self._instances.end(report, TaskStatus.SUCCESS)
-                self._instances.end(instance, TaskStatus.SUCCESS)
-            elif training.status is TaskStatus.CANCELLED:
-                text = (
-                    f"ODPS-0010000:System internal error - sub instance {training.id} was stopped"
-                )
-                self._instances.end(instance, TaskStatus.FAILED, text)
-            else:
-                self._instances.end(instance, TaskStatus.FAILED, training.result)
+                status, text = TaskStatus.SUCCESS, ""
+                if not holder.is_final:
+                    report = self._instances.add_sub_instance(holder, "report", "SQL")
+                    self._instances.end(report, TaskStatus.SUCCESS)
+            self._instances.end(holder, status, text)
+            self._instances.end(instance, status, text)
 
 
 def _uris(listed: str) -> list[str]:

@@ -298,3 +298,35 @@ def test_edits_are_seen_by_the_trainer(submit, mc, oss):
     submit(edit_config_json=json.dumps(edits)).wait_for_success(interval=0.05)
 
     assert sorted({step for step, _, _ in scalars(oss, "model/eval_val/")}) == [300, 600]
+
+
+@pytest.mark.parametrize("cluster", [Cluster(SLOW.training, nests=True)])
+def test_training_below_a_sub_workflow_is_found_and_stopped(submit, mc, o):
+    instance = submit()
+    flow = eventually(lambda: mc.instances[instance.id].sub_instances.get("flow"))
+    eventually(lambda: mc.instances[flow].sub_instances.get("train"))
+
+    found = o.get_xflow_sub_instances(instance)
+    assert list(found) == ["check", "train"]
+    found["train"].stop()
+
+    assert mc.instances.await_change(lambda: not mc.instances.running(), DEADLINE)
+    assert [one.id for one in mc.instances.submitted()] == [instance.id]
+    assert mc.instances[flow].status is TaskStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    "cluster", [Cluster(Training(2, 0.0, 100, directory="eval"), any_table=True)]
+)
+def test_event_files_can_go_where_easyrec_falls_back_to(submit, oss):
+    submit().wait_for_success(interval=0.05)
+
+    assert len(oss.objects("bkt", "model/eval/")) == 1
+    assert not oss.objects("bkt", "model/eval_val/")
+
+
+def test_eight_jobs_at_once_end_well(submit, mc):
+    jobs = [submit(model_dir=f"oss://bkt/{number}") for number in range(8)]
+
+    assert mc.instances.await_change(lambda: not mc.instances.running(), 2 * DEADLINE)
+    assert {mc.instances[job.id].status for job in jobs} == {TaskStatus.SUCCESS}

@@ -113,15 +113,16 @@ def _field(message: Any, name: str) -> Any:
     return field
 
 
-def _is_repeated(field: Any) -> bool:
-    return bool(field.is_repeated)
+def _is_repeated(message: Any, name: str) -> bool:
+    """Asked of the value: how a descriptor tells changed between protobuf 5 and 7."""
+    return hasattr(getattr(message, name), "extend")
 
 
 def _inner(message: Any, name: str, selectors: list[str]) -> list[Any]:
     field = _field(message, name)
     if field.message_type is None:
         raise KeyError(f"{name} is no message")
-    if not _is_repeated(field):
+    if not _is_repeated(message, name):
         if selectors:
             raise KeyError(f"{name} is no list")
         inner = getattr(message, name)
@@ -168,7 +169,7 @@ def _holds(item: Any, path: str, compare: Callable[[Any, Any], bool], wanted: st
 
 def _assign(message: Any, name: str, selectors: list[str], value: Any) -> None:
     field = _field(message, name)
-    if not _is_repeated(field):
+    if not _is_repeated(message, name):
         if selectors:
             raise KeyError(f"{name} is no list")
         _assign_single(message, field, value)

@@ -52,7 +52,7 @@ def run(order: Mapping[str, Any]) -> None:
     _restore(storage, model, model_dir, config.train_config.fine_tune_checkpoint)
     data, held_out = (_samples(order[part], plan, part) for part in ("train_tables", "eval_tables"))
     writes = parameters.get("eval_method", "separate") != "none"
-    file = EventFile(storage, f"{model_dir}/eval_val", appends=training["appends"])
+    file = EventFile(storage, f"{model_dir}/{training['directory']}", appends=training["appends"])
     say(f"train {len(data.values)} samples, {len(plan.features)} features")
     source = np.random.default_rng([training["seed"], 1])
     before = 0

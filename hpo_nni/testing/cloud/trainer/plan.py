@@ -8,6 +8,7 @@ that is too high or too low costs.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +119,7 @@ def _first_layers(message: Any) -> Iterator[int]:
         if field.name == "hidden_units":
             yield value[0]
         elif field.message_type is not None:
-            for inner in value if field.is_repeated else [value]:
+            for inner in value if hasattr(value, "extend") else [value]:
                 yield from _first_layers(inner)
 
 
@@ -151,8 +152,9 @@ def _rate(schedule: Any, step: int) -> float:
         factor = schedule.decay_factor or 1.0
         rate = schedule.initial_learning_rate * factor ** (step / (schedule.decay_steps or 1000))
         return float(max(rate, schedule.min_learning_rate))
-    total = schedule.total_steps or _DEFAULT_STEPS
-    return float(schedule.learning_rate_base * max(0.0, 1.0 - step / total))
+    part = min(1.0, step / (schedule.total_steps or _DEFAULT_STEPS))
+    left = 0.5 + 0.5 * math.cos(math.pi * part) if kind.startswith("Cosine") else 1.0 - part
+    return float(schedule.learning_rate_base * left)
 
 
 def _manual(rate: float, schedule: Sequence[Any], step: int) -> float:

@@ -181,7 +181,7 @@ _SCALARS = {
 def new_config() -> Any:
     """An empty EasyRecConfig."""
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(_file())
+    pool.AddSerializedFile(_file().SerializeToString())
     kind = pool.FindMessageTypeByName("rehearsal.EasyRecConfig")
     return message_factory.GetMessageClass(kind)()
 
