@@ -27,6 +27,7 @@ class Fate(enum.Enum):
     WAITS = "waits"  # stays in the queue until somebody stops it
     FAILS = "fails"  # ends as failed after its first evaluation, and says `message`
     DIES = "dies"  # ends as failed after its first evaluation, without a word
+    VANISHES = "vanishes"  # its process ends after its first evaluation; the service says running
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from hpo_nni.testing.cloud.faults import Fate, JobFault
+from hpo_nni.testing.cloud.faults import Fate
 from hpo_nni.testing.cloud.http import LoopbackServer, Request, Response, ServiceError
 from hpo_nni.testing.cloud.instances import Instance, Instances, TaskStatus, new_id
 from hpo_nni.testing.cloud.keyring import Keyring
@@ -154,65 +154,52 @@ class MaxComputeServer(LoopbackServer):
             root = ET.fromstring(source)  # noqa: S314 - from our own machine
         except ET.ParseError as error:
             raise ServiceError(400, "InvalidParameter", f"ODPS-0410001: {error}") from error
+        xflow, query = root.find("XflowInstance"), root.find("Job/Tasks/SQL")
         with self._submitting:  # so that faults count jobs in the order of the record
-            fault = self.faults.of_job(source)
-            xflow = root.find("XflowInstance")
             if xflow is not None:
-                return self._submit_xflow(project, owner, source, fault)
-            query = root.find("Job/Tasks/SQL")
-            if query is not None:
-                return self._submit_sql(project, owner, source, fault)
-        raise ServiceError(400, "InvalidParameter", "ODPS-0410001: no task that runs here")
-
-    def _submit_xflow(
-        self, project: str, owner: str, source: str, fault: JobFault | None
-    ) -> Instance:
-        xflow = ET.fromstring(source).find("XflowInstance")  # noqa: S314 - as in `submit`
-        if xflow is None:
-            raise RuntimeError("not an XFlow")
-        name = xflow.findtext("Xflow") or ""
-        where = xflow.findtext("Project") or ""
-        if (where, name) not in XFLOWS:
-            message = f"ODPS-0420111: xflow not found - {where}/xflows/{name}"
-            raise ServiceError(404, "NoSuchObject", message)
-        parameters = {
-            node.findtext("Key") or "": node.findtext("Value") or ""
-            for node in xflow.findall("Parameters/Parameter")
-        }
-        instance = Instance(
-            new_id(), project, owner, name, "XFLOW", source=source, parameters=parameters
-        )
-        self.instances.add(instance)
-        self._xflows.run(instance, fault)
+                instance = _xflow_instance(xflow, project, owner, source)
+                self.instances.add(instance)
+                self._xflows.run(instance, self.faults.of_job(source))
+            elif query is not None:
+                name = query.findtext("Name") or "AnonymousSQLTask"
+                instance = Instance(new_id(), project, owner, name, "SQL", source=source)
+                self.instances.add(instance)
+                self._run_sql(instance, query.findtext("Query") or "")
+            else:
+                raise ServiceError(400, "InvalidParameter", "ODPS-0410001: no task that runs here")
         return instance
 
-    def _submit_sql(
-        self, project: str, owner: str, source: str, fault: JobFault | None
-    ) -> Instance:
-        task = ET.fromstring(source).find("Job/Tasks/SQL")  # noqa: S314 - as in `submit`
-        if task is None:
-            raise RuntimeError("not SQL")
-        name = task.findtext("Name") or "AnonymousSQLTask"
-        instance = Instance(new_id(), project, owner, name, "SQL", source=source)
-        self.instances.add(instance)
-        if fault and fault.fate is Fate.WAITS:
-            return instance
+    def _run_sql(self, instance: Instance, query: str) -> None:
+        fault = self.faults.of_job(instance.source)
+        if fault and fault.fate in {Fate.WAITS, Fate.VANISHES}:
+            return
         self.instances.start(instance)
         if fault:
             message = fault.message if fault.fate is Fate.FAILS else ""
             self.instances.end(instance, TaskStatus.FAILED, message)
-            return instance
+            return
         try:
-            result = self.catalogs[project].select(task.findtext("Query") or "")
+            result = self.catalogs[instance.project].select(query)
         except SqlError as error:
             self.instances.end(instance, TaskStatus.FAILED, str(error))
-            return instance
+            return
         self.results[instance.id] = result
         self.instances.end(instance, TaskStatus.SUCCESS, _csv(result))
-        return instance
 
     def _new_xflows(self) -> Xflows:
         return Xflows(self.instances, self.catalogs, self._oss, self._cluster)
+
+
+def _xflow_instance(xflow: ET.Element, project: str, owner: str, source: str) -> Instance:
+    name, where = xflow.findtext("Xflow") or "", xflow.findtext("Project") or ""
+    if (where, name) not in XFLOWS:
+        message = f"ODPS-0420111: xflow not found - {where}/xflows/{name}"
+        raise ServiceError(404, "NoSuchObject", message)
+    parameters = {
+        node.findtext("Key") or "": node.findtext("Value") or ""
+        for node in xflow.findall("Parameters/Parameter")
+    }
+    return Instance(new_id(), project, owner, name, "XFLOW", source=source, parameters=parameters)
 
 
 def _csv(result: Result) -> str:

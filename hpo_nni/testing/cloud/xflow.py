@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -168,7 +169,9 @@ class Xflows:
         code = process.wait()
         self._instances.wake()
         watcher.join()
-        if fault and fault.fate is Fate.DIES:
+        if fault and fault.fate is Fate.VANISHES:
+            self._instances.await_change(lambda: self._closing or training.is_final)
+        elif fault and fault.fate is Fate.DIES:
             self._instances.end(training, TaskStatus.FAILED)
         elif fault and fault.fate is Fate.FAILS:
             self._instances.end(training, TaskStatus.FAILED, fault.message)
@@ -190,7 +193,8 @@ class Xflows:
         """Hand the job over, and take down what the process says until it ends."""
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("the trainer has no pipes")
-        with process.stdin as stdin:  # secrets go neither into arguments nor the environment
+        with contextlib.suppress(BrokenPipeError), process.stdin as stdin:
+            # secrets go neither into arguments nor the environment; it may have been stopped
             json.dump(self._order(instance), stdin)
         with process.stdout as stdout:
             for line in stdout:

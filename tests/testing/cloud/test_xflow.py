@@ -279,6 +279,27 @@ def test_job_fails_after_its_first_evaluation(submit, mc, fault, said):
     assert mc.instances[instance.id].result == said
 
 
+def test_job_can_vanish_while_the_service_says_that_it_runs(submit, mc, o):
+    mc.faults.add(JobFault(Fate.VANISHES))
+    instance = submit()
+    await_evaluation(mc, instance)
+
+    assert eventually(lambda: not psutil.Process().children())
+    assert instance.status == instance.Status.RUNNING
+    o.get_xflow_sub_instances(instance)["train"].stop()
+    assert mc.instances.await_change(lambda: not mc.instances.running(), DEADLINE)
+
+
+@pytest.mark.parametrize("cluster", [SLOW])
+def test_job_that_is_stopped_at_once_ends(submit, mc, o):
+    for _ in range(5):
+        instance = submit()
+        train = eventually(lambda job=instance: mc.instances[job.id].sub_instances.get("train"))
+        o.get_instance(train).stop()
+
+    assert mc.instances.await_change(lambda: not mc.instances.running(), DEADLINE)
+
+
 @pytest.mark.parametrize("cluster", [SLOW])
 def test_secrets_are_in_no_process(submit, mc, oss):
     instance = submit()
