@@ -9,6 +9,7 @@ from hpo_nni.errors import PlatformError, TransientPlatformError
 
 _HINTS = {  # by the service's codes, most of which are the names of pyodps' classes
     "NoSuchProject": "is project_name right, and does odps_endpoint belong to its region?",
+    "NoSuchObject": "are the names right? odps_endpoint ends in /api",
     "NoSuchTable": "is the table's name right, and is it in that project?",
     "NoSuchPartition": "is the partition there already?",
     "NoPermission": "ask the project's owner to grant it",
@@ -49,12 +50,18 @@ def translate(what: str, endpoint: str, error: Exception) -> PlatformError:
     """
     import requests  # noqa: PLC0415 - loaded by the SDK long before anything can go wrong
 
+    kinds = requests.exceptions
+    if isinstance(error, (kinds.MissingSchema, kinds.InvalidSchema, kinds.InvalidURL)):
+        return PlatformError(
+            f"cannot {what}: {endpoint!r} is no address",
+            hint="odps_endpoint is as in http://service.odps.aliyun.com/api",
+        )
     if isinstance(error, requests.RequestException):
         text = str(error)
         found = _SYSTEM_WORDS.search(text)
-        words = (found[1] or found[2]) if found else type(error).__name__
+        words = (found[1] or found[2]) if found else f"{type(error).__name__}: {text[:200]}"
         unreached = "NewConnectionError" in text or "NameResolutionError" in text
-        if unreached or isinstance(error, requests.ConnectTimeout):
+        if unreached or isinstance(error, (kinds.ConnectTimeout, kinds.SSLError, kinds.ProxyError)):
             return NotReachedError(
                 f"cannot {what}: {endpoint} cannot be reached: {words}",
                 hint=f"is odps_endpoint right, and can this machine reach {endpoint}?",

@@ -250,6 +250,48 @@ def test_waiting_in_the_queue_is_a_state(cloud, tmp_path):
     assert job.status().state is JobState.CANCELLED
 
 
+def test_waiting_of_every_part_is_waiting(platform, planned, server):
+    job = platform.submit(planned())
+    await_true(lambda: "eval" in job.log_tail(), "the first evaluation")
+    (instance,) = server.instances.submitted()
+    train = server.instances[instance.sub_instances["train"]]
+    running, train.status = train.status, train.status.WAITING
+
+    waiting = job.status()
+
+    assert (waiting.state, waiting.message) == (JobState.WAITING, "in the queue: train waiting")
+    train.status = running
+    assert job.status().state is JobState.RUNNING
+    job.cancel()
+
+
+def test_job_is_not_over_before_its_twin(platform, planned, server):
+    server.faults.add(RequestFault(Action.DUPLICATE, **POST))
+    job = platform.submit(planned(QUICK))
+    ours = server.instances[job.id]
+    await_true(lambda: ours.is_final, "the end of the job")
+    (twin,) = [one for one in server.instances.submitted() if one.id != job.id]
+    late = server.instances.add_sub_instance(twin, "late", "PS")
+
+    first = job.status()
+
+    assert first.state is JobState.RUNNING
+    assert f"stopping its twins: {twin.id}" in first.message
+    assert late.stopped_by == KEY_ID
+    assert job.status().state is JobState.SUCCEEDED
+
+
+def test_logs_that_cannot_be_read_are_left_out(platform, planned, server):
+    job = platform.submit(planned(QUICK))
+    await_final(job)
+    server.faults.add(
+        RequestFault(Action.REFUSE, status=404, code="NoSuchObject", query="detail", times=0)
+    )
+
+    assert job.log_tail() == ""
+    assert job.log_tail(0) == ""
+
+
 def test_cancel_stops_the_parts_and_whatever_comes_later(platform, planned, server):
     job = platform.submit(planned())
     await_true(lambda: "eval" in job.log_tail(), "the first evaluation")
@@ -520,6 +562,7 @@ def test_cancel_goes_on_where_the_list_of_instances_fails(platform, planned, ser
         ({"secret": "wrong-secret"}, ("ignature", "secret does not belong to its id")),
         ({"key_id": "LTAInobody"}, ("accessKeyId not found", "the access key's id right")),
         ({"project": "no_such_project"}, ("NoSuchProject", "is project_name right")),
+        ({"endpoint": "service.odps.aliyun.com/api"}, ("is no address", "http://")),
     ],
 )
 def test_refusals_are_immediate_in_the_services_words_with_a_hint(
@@ -555,6 +598,13 @@ def test_permission_that_is_missing_is_named(platform, planned, server):
     assert "owner" in caught.value.hint
 
 
+def test_algorithm_that_does_not_exist_is_named(platform, planned):
+    with pytest.raises(PlatformError, match="easy_rec_ex") as caught:
+        platform.submit(planned("PAI -name=easy_rec_ex -project=algo_public"))
+
+    assert "are the names right" in caught.value.hint
+
+
 def test_clock_that_is_wrong_is_named(platform, planned, server):
     server.clock_offset = 3600.0
 
@@ -564,9 +614,13 @@ def test_clock_that_is_wrong_is_named(platform, planned, server):
     assert "clock" in caught.value.hint
 
 
-def test_unreachable_endpoint_is_transient_and_named(open_platform, planned):
+@pytest.mark.parametrize(
+    "endpoint",
+    ["http://127.0.0.1:1/api", "http://nothing.invalid/api", "https://127.0.0.1:{}/api"],
+)
+def test_unreachable_endpoint_is_transient_and_named(open_platform, planned, server, endpoint):
     with pytest.raises(TransientPlatformError, match="cannot be reached") as caught:
-        open_platform(endpoint="http://127.0.0.1:1/api").submit(planned())
+        open_platform(endpoint=endpoint.format(server.port)).submit(planned())
 
     assert not isinstance(caught.value, InDoubtError)
     assert "odps_endpoint" in caught.value.hint
