@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
@@ -94,11 +96,13 @@ class LoopbackServer(ABC):
 
     Attributes:
         faults: what goes wrong; nothing at first. `Faults(7)` in its place has another seed.
+        clock_offset: seconds by which the server's clock is ahead, for tests of skewed clocks.
         exchanges: every request so far, in the order in which they were answered.
     """
 
     def __init__(self, port: int) -> None:
         self.faults = Faults()
+        self.clock_offset = 0.0
         self.exchanges: list[Exchange] = []
         self.stopping = threading.Event()
         self._port = port
@@ -110,6 +114,10 @@ class LoopbackServer(ABC):
     def port(self) -> int:
         """Where the server listens, or last listened: it comes back to the same port."""
         return self._port
+
+    def now(self) -> float:
+        """The time by the server's clock."""
+        return time.time() + self.clock_offset
 
     def start(self) -> None:
         """Listen; returns when the first request can come."""
@@ -304,7 +312,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(response.status)
         for key, value in response.headers.items():
             self.send_header(key, value)
-        self.send_header("Date", self.date_time_string())
+        self.send_header("Date", formatdate(self.server.service.now(), usegmt=True))
         if "Content-Length" not in response.headers:
             self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()

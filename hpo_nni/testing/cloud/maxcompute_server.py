@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -51,7 +50,6 @@ class MaxComputeServer(LoopbackServer):
         keyring: whose requests are accepted.
         catalogs: the tables, by project.
         results: what SQL instances have selected, by instance.
-        clock_offset: seconds by which the server's clock is ahead.
     """
 
     def __init__(
@@ -74,7 +72,6 @@ class MaxComputeServer(LoopbackServer):
         """
         super().__init__(port)
         self.instances = Instances()
-        self.clock_offset = 0.0
         self.catalogs = {project: Catalog(project)}
         self.results: dict[str, Result] = {}
         self._project = project
@@ -124,7 +121,7 @@ class MaxComputeServer(LoopbackServer):
 
     def respond(self, request: Request) -> Response:
         """One request, checked and done."""
-        owner = check_odps(request, self.keyring, time.time() + self.clock_offset)
+        owner = check_odps(request, self.keyring, self.now())
         response = self._routes.respond(request, owner)
         response.headers.setdefault("x-odps-request-id", secrets.token_hex(12).upper())
         return response

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-import time
 from typing import TYPE_CHECKING
 
 from hpo_nni.testing.cloud.http import LoopbackServer, Request, Response, ServiceError
@@ -35,7 +34,6 @@ class OssServer(LoopbackServer):
 
     Attributes:
         keyring: whose requests are accepted.
-        clock_offset: seconds by which the server's clock is ahead, for tests of skewed clocks.
         internal: an access key (id, secret) of the server's own, for the jobs of a cloud.
     """
 
@@ -58,7 +56,6 @@ class OssServer(LoopbackServer):
         super().__init__(port)
         directory.mkdir(parents=True, exist_ok=True)
         self.internal = (f"internal-{secrets.token_hex(4)}", secrets.token_hex(16))
-        self.clock_offset = 0.0
         self.keyring = Keyring(dict([*credentials.items(), self.internal]))
         self._buckets = Buckets(directory)
         self._routes = ObjectRoutes(self._buckets)
@@ -101,7 +98,7 @@ class OssServer(LoopbackServer):
         """One request, checked and done."""
         bucket, _, key = request.path.removeprefix("/").partition("/")
         resource = f"/{bucket}/{key}" if bucket else "/"
-        check_oss(request, resource, self.keyring, time.time() + self.clock_offset)
+        check_oss(request, resource, self.keyring, self.now())
         response = self._route(request, bucket, key)
         response.headers.setdefault("x-oss-request-id", secrets.token_hex(12).upper())
         response.headers.setdefault("Server", "AliyunOSS")

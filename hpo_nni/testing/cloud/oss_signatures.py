@@ -60,7 +60,12 @@ def check_oss(request: Request, resource: str, keyring: Keyring, now: float) -> 
     Raises:
         ServiceError: AccessDenied, InvalidAccessKeyId, SignatureDoesNotMatch, ...
     """
-    claim = _claim(request)
+    try:
+        claim = _claim(request)
+    except (KeyError, ValueError) as error:
+        raise ServiceError(
+            400, "InvalidArgument", "Authorization header or signed URL is malformed."
+        ) from error
     secret = keyring.secrets.get(claim.key_id)
     if secret is None:
         raise ServiceError(

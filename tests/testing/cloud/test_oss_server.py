@@ -6,6 +6,8 @@ import io
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 
 import alibabacloud_oss_v2 as v2
 import oss2
@@ -87,6 +89,17 @@ def test_request_without_signature_is_refused(oss):
     assert requests.get(f"{oss.endpoint}/bkt/key", timeout=10).status_code == 403
 
 
+@pytest.mark.parametrize(
+    "header", ["OSS2 garbage", "OSS4-HMAC-SHA256 garbage", "OSS garbage", "Basic aWQ6c2VjcmV0"]
+)
+def test_garbage_for_a_signature_is_refused(oss, header):
+    response = requests.get(
+        f"{oss.endpoint}/bkt/key", headers={"Authorization": header}, timeout=10
+    )
+
+    assert response.status_code in {400, 403}
+
+
 def test_request_cannot_be_changed_after_it_was_signed(signed, oss):
     url = signed.sign_url("GET", "key", 60)
     oss.write("bkt", "kez", b"data")
@@ -103,6 +116,8 @@ def test_skewed_clock_is_refused_by_name(signed, oss):
         signed.get_object("x")
 
     assert raised.value.code == "RequestTimeTooSkewed"
+    told = parsedate_to_datetime(raised.value.headers["Date"]).timestamp()
+    assert abs(told - time.time() - 3600.0) < 60.0
 
 
 @pytest.mark.parametrize("version", ["v1", "v4"])
@@ -464,3 +479,18 @@ def test_second_sdk_is_told_what_is_wrong(client, oss):
     with pytest.raises(v2.exceptions.OperationError) as raised:
         client.get_object(v2.GetObjectRequest(bucket="bkt", key="no"))
     assert raised.value.unwrap().code == "SignatureDoesNotMatch"
+
+
+def test_many_clients_at_once_do_not_disturb_each_other(oss):
+    def work(number):
+        bucket = oss2.Bucket(oss2.Auth("id", "secret"), oss.endpoint, "bkt")
+        for turn in range(5):
+            data = f"{number}-{turn}".encode() * 100
+            bucket.put_object(f"key-{number}", data)
+            assert bucket.get_object(f"key-{number}").read() == data
+        bucket.append_object(f"log-{number}", 0, b"x")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+
+    assert len(oss.objects("bkt")) == 16

@@ -351,3 +351,23 @@ def test_eight_jobs_at_once_end_well(submit, mc):
 
     assert mc.instances.await_change(lambda: not mc.instances.running(), 2 * DEADLINE)
     assert {mc.instances[job.id].status for job in jobs} == {TaskStatus.SUCCESS}
+
+
+def test_client_can_ask_a_job_about_everything(submit, o):
+    instance = submit()
+    instance.wait_for_success(interval=0.05)
+    train = o.get_xflow_sub_instances(instance)["train"]
+
+    (stage,) = train.get_task_progress("train").stages
+    (task,) = train.get_task_statuses().values()
+
+    assert (stage.finished_percentage, stage.terminated_workers) == (100, 1)
+    assert (task.name, task.type, task.status.value) == ("train", "PS", "SUCCESS")
+    assert task.start_time <= task.end_time
+    assert train.get_task_names() == ["train"]
+    assert [one.name for one in train.tasks] == ["train"]
+    assert instance.get_task_result("easy_rec_ext") == ""
+    with pytest.raises(errors.InvalidParameter):
+        o.get_xflow_sub_instances(train)
+    with pytest.raises(errors.NoSuchObject):
+        train.get_worker_log("no such log", "stdout")
