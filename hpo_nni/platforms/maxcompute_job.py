@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FINAL = {"SUCCESS", "FAILED", "CANCELLED"}
+_VANISHED = "VANISHED"  # our word for an instance that has ended and has no tasks
+_ENDINGS = {  # of an instance with several tasks, the first that one of them has
+    "FAILED": JobState.FAILED,
+    "CANCELLED": JobState.CANCELLED,
+    _VANISHED: JobState.LOST,
+    "SUCCESS": JobState.SUCCEEDED,
+}
 _QUEUED = {"WAITING", "SUSPENDED"}
 _LONGEST_MESSAGE = 2000
 
@@ -94,41 +101,28 @@ class MaxComputeJob:
         """Stop the instance, what it has started, and its twins; ask `status` until it is over.
 
         Raises:
-            PlatformError: the first that the service refused, after all others were tried.
+            PlatformError: the service refused one of them; the others were stopped.
         """
-        first: PlatformError | None = None
-        for stop in (self._stop_all, self._stop_twins):
-            try:
-                stop()
-            except PlatformError as error:
-                first = first or error
-        if first is not None:
-            raise first
+        with contextlib.ExitStack() as last_to_first:  # all of it, whatever goes wrong
+            last_to_first.callback(self._stop_twins)
+            last_to_first.callback(self._stop_parts)
+            last_to_first.callback(self._service.stop, self._id)  # so that it starts nothing more
 
     def _ask(self) -> JobStatus:
-        tasks = self._tasks(self._id)
-        if not tasks:
-            return self._without_tasks()
-        state = _state_of(tasks)
+        state = _state_of(self._tasks(self._id))
         self._look_at_parts()
         live = [(one, _state_of(self._tasks(one))) for one in self._parts if not self._is_over(one)]
         live = [(one, part) for one, part in live if not part.is_final]
         if state.is_final and not live:
             return JobStatus(state, self._last_words(state))
-        if state in {JobState.FAILED, JobState.CANCELLED}:
-            for one, _ in live:
-                self._service.stop(one)
+        if state.is_final and state is not JobState.SUCCEEDED:
+            self._stop_each([one for one, _ in live])
         names = ", ".join(f"{self._parts[one]} {part.value}" for one, part in live)
         if not state.is_final and live and all(part is JobState.WAITING for _, part in live):
             return JobStatus(JobState.WAITING, f"in the queue: {names}")
         if state is JobState.WAITING:
             return JobStatus(state, "in the queue")
         return JobStatus(JobState.RUNNING, f"instance {self._id}" + (names and f": {names}"))
-
-    def _without_tasks(self) -> JobStatus:
-        if self._service.is_terminated(self._id):
-            return JobStatus(JobState.LOST, "it has ended, and the service does not say how")
-        return JobStatus(JobState.WAITING, "accepted")
 
     def _tasks(self, instance_id: str) -> list[Task]:
         """Ask how an instance stands, unless it is over."""
@@ -137,7 +131,9 @@ class MaxComputeJob:
             return known
         self._note_logview(instance_id)
         tasks = self._service.tasks(instance_id)
-        if tasks and all(task.status in _FINAL for task in tasks):
+        if not tasks and self._service.is_terminated(instance_id):
+            tasks = [Task("", _VANISHED)]
+        if tasks and all(task.status in _ENDINGS for task in tasks):
             self._ended[instance_id] = tasks
         return tasks
 
@@ -157,6 +153,8 @@ class MaxComputeJob:
     def _last_words(self, state: JobState) -> str:
         if state is JobState.CANCELLED:
             return "it was stopped"
+        if state is JobState.LOST:
+            return "it has ended, and the service does not say how"
         if state is not JobState.FAILED:
             return ""
         said = self._service.result(self._id)
@@ -185,11 +183,19 @@ class MaxComputeJob:
             logger.debug("%s: no logs of %s: %s", self._id, task, error)
             return []
 
-    def _stop_all(self) -> None:
-        """Stop the instance first, so that it starts nothing more, and then its parts."""
-        self._service.stop(self._id)
-        for part in self._parts_of(self._id):
-            self._service.stop(part.id)
+    def _stop_parts(self) -> None:
+        self._stop_each([part.id for part in self._parts_of(self._id)])
+
+    def _stop_each(self, instance_ids: Iterable[str]) -> None:
+        """Stop all of these; raises what went wrong last, when all have been tried."""
+        fault: PlatformError | None = None
+        for one in instance_ids:
+            try:
+                self._service.stop(one)
+            except PlatformError as error:
+                fault = error
+        if fault is not None:
+            raise fault
 
     def _stop_twins(self) -> list[str]:
         """Stop what has the same name; returns those of which something may still run."""
@@ -205,18 +211,12 @@ class MaxComputeJob:
         """Stop what still runs of an instance; returns whether anything did."""
         if instance_id in self._gone:
             return False
-        self._tasks(instance_id)
-        alive = not self._is_over(instance_id)
-        if alive:
-            self._service.stop(instance_id)
-        for part in self._parts_of(instance_id):
-            self._tasks(part.id)
-            if not self._is_over(part.id):
-                self._service.stop(part.id)
-                alive = True
+        whole = [instance_id, *(part.id for part in self._parts_of(instance_id))]
+        alive = [one for one in whole if not _state_of(self._tasks(one)).is_final]
+        self._stop_each(alive)
         if not alive:
             self._gone.add(instance_id)
-        return alive
+        return bool(alive)
 
     def _note_logview(self, instance_id: str) -> None:
         """Say once where a person can look; never a reason to fail."""
@@ -236,11 +236,9 @@ class MaxComputeJob:
 
 def _state_of(tasks: Iterable[Task]) -> JobState:
     statuses = {task.status for task in tasks}
-    if statuses - _FINAL or not statuses:
+    if statuses - _ENDINGS.keys() or not statuses:
         return JobState.RUNNING if statuses - _QUEUED else JobState.WAITING
-    if "FAILED" in statuses:
-        return JobState.FAILED
-    return JobState.CANCELLED if "CANCELLED" in statuses else JobState.SUCCEEDED
+    return next((state for word, state in _ENDINGS.items() if word in statuses), JobState.LOST)
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:

@@ -556,6 +556,21 @@ def test_cancel_goes_on_where_the_list_of_instances_fails(platform, planned, ser
     assert server.instances[job.id].stopped_by == KEY_ID
 
 
+def test_cancel_stops_all_it_can_where_one_thing_cannot_be_stopped(platform, planned, server):
+    server.faults.add(RequestFault(Action.DUPLICATE, **POST))
+    job = platform.submit(planned())
+    await_true(lambda: "eval" in job.log_tail(), "the first evaluation")
+    (twin,) = [one for one in server.instances.submitted() if one.id != job.id]
+    train = server.instances[server.instances[job.id].sub_instances["train"]]
+    server.faults.add(RequestFault(Action.REFUSE, status=503, method="PUT", path=f"{job.id}$"))
+
+    with pytest.raises(TransientPlatformError):
+        job.cancel()
+
+    assert train.stopped_by == twin.stopped_by == KEY_ID
+    job.cancel()
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
