@@ -76,6 +76,10 @@ class SettingsError(HpoNniError, ValueError):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def located(self, where: str) -> SettingsError:
+        """The same problems, all at one place."""
+        return SettingsError([Problem(where, one.message, one.hint) for one in self.problems])
+
 
 def describe(error: HpoNniError) -> str:
     """The error as a command prints it; several faults begin with their number."""

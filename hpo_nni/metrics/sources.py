@@ -76,7 +76,8 @@ def open_source(
 
     Args:
         kind: `metric_type` in the ini.
-        paths: directories of event files, or files; several are read in this order at each poll.
+        paths: directories of event files, also remote ones, or files; several are read in this
+            order at each poll.
             For `summary`, a `RemoteFolder` will do.
         metrics: the keys of `metric_dict`.
         options: `step_regex`, `step_key`; empty ones are as good as none.
