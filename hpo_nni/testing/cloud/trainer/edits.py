@@ -1,7 +1,9 @@
-"""What `-Dedit_config_json` does to a config: EasyRec's language of keys, over protobuf.
+"""What `-Dedit_config_json` does to a config: as EasyRec's own editor has it, over protobuf.
 
-`a.b[0].c`, `a[:]`, `a[3:12]`, `a[name=x].b` and the other comparisons; `k1;k2` with as many values.
-Messages that are not set are created on the way, as EasyRec does it.
+Every value is text to that editor, and so it is here: `1000.0` and `1e3` are no integers, `1` is
+no truth, an object is no message, text ends at `;`. What it passes over in silence, a selector
+that selects nothing, is passed over. Where it corrupts a config (a slice at the end with a value
+that is no element, a bracket that is not closed), this one refuses instead.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from google.protobuf import json_format, text_format
+from google.protobuf import text_format
 from google.protobuf.descriptor import FieldDescriptor
 
+from hpo_nni.testing.cloud.trainer.schema import FILE_ENUMS
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 _INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32,
@@ -24,16 +28,16 @@ _INTEGERS = {
     FieldDescriptor.CPPTYPE_UINT64,
 }
 _FRACTIONS = {FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE}
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+_BOOLEANS = {"true": True, "True": True, "false": False, "False": False}
 _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
-    "!=": operator.ne,
-    "==": operator.eq,
-    "=": operator.eq,
     ">": operator.gt,
     "<": operator.lt,
+    "=": operator.eq,
 }
+_CONDITION = re.compile(r"(.*?)(>=|<=|>|<|=)(.*)", re.DOTALL)
+_FAULTS = (KeyError, IndexError, TypeError, ValueError, text_format.ParseError)
 
 
 class EditError(ValueError):
@@ -44,7 +48,7 @@ def apply_edits(config: Any, text: str) -> None:
     """Change a config as the JSON says, in its order.
 
     Raises:
-        EditError: the text is no object, a key selects nothing, or a value does not fit.
+        EditError: the text is no object, a key names no field, or a value does not fit.
     """
     try:
         edits = yaml.safe_load(text)
@@ -52,58 +56,65 @@ def apply_edits(config: Any, text: str) -> None:
         raise EditError(f"edit_config_json cannot be read: {error}") from error
     if not isinstance(edits, dict):
         raise EditError(f"edit_config_json is no object: {text}")
-    for keys, value in _untied(edits):
-        try:
-            _edit(config, keys, value)
-        except (KeyError, IndexError, TypeError, ValueError, json_format.Error) as error:
-            raise EditError(f"edit_config_json, {keys}: {error}") from error
+    for tied, value in edits.items():
+        keys, values = str(tied).split(";"), str(value).split(";")
+        if len(values) < len(keys):
+            raise EditError(f"edit_config_json, {tied}: {len(keys)} keys, but not as many values")
+        for key, said in zip(keys, values, strict=False):
+            try:
+                _edit(config, key.strip(), said.strip())
+            except _FAULTS as error:
+                raise EditError(f"edit_config_json, {key}: {error}") from error
 
 
-def _untied(edits: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for key, value in edits.items():
-        keys = key.split(";")
-        values = value.split(";") if isinstance(value, str) else value
-        if len(keys) == 1:
-            yield key, value
-        elif isinstance(values, list) and len(values) == len(keys):
-            yield from zip(keys, values, strict=True)
-        else:
-            raise EditError(f"edit_config_json, {key}: {len(keys)} keys, but not as many values")
-
-
-def _edit(config: Any, key: str, value: Any) -> None:
-    *way, (last, selectors) = list(_steps(key))
+def _edit(config: Any, key: str, value: str) -> None:
+    steps = list(_steps(key))
+    if not steps:
+        return
+    *way, (last, selectors) = steps
     messages = [config]
     for name, chosen in way:
         messages = [found for one in messages for found in _inner(one, name, chosen)]
-    if not messages:
-        raise KeyError("nothing is selected")
     for message in messages:
         _assign(message, last, selectors, value)
 
 
 def _steps(key: str) -> Iterator[tuple[str, list[str]]]:
     """The names of a path, each with what stands in its brackets, which may hold brackets."""
-    depth, start, parts = 0, 0, []
-    for place, sign in enumerate(key):
+    for part in _split(key):
+        name, bracket, _ = part.partition("[")
+        rest, selectors = part[len(name) :], []
+        while rest:
+            end = _closing(rest)
+            if not rest.startswith("[") or not end:
+                raise KeyError(f"malformed: {part}")
+            selectors.append(rest[1:end])
+            rest = rest[end + 1 :]
+        if not name or (bracket and not selectors):
+            raise KeyError(f"malformed: {part}")
+        yield name, selectors
+
+
+def _split(key: str) -> list[str]:
+    """The parts between the dots outside of brackets; empty ones do not count."""
+    depth, parts = 0, [""]
+    for sign in key:
         depth += (sign == "[") - (sign == "]")
         if sign == "." and depth == 0:
-            parts.append(key[start:place])
-            start = place + 1
-    for part in [*parts, key[start:]]:
-        name = part.partition("[")[0]
-        selectors, depth, start = [], 0, 0
-        for place, sign in enumerate(part):
-            if sign == "[":
-                start = start if depth else place + 1
-                depth += 1
-            elif sign == "]":
-                depth -= 1
-                if depth == 0:
-                    selectors.append(part[start:place])
-        if depth or not name:
-            raise KeyError(f"malformed: {part!r}")
-        yield name.strip(), selectors
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _closing(text: str) -> int:
+    """Where the bracket ends that a text begins with; 0 if it does not."""
+    depth = 0
+    for place, sign in enumerate(text):
+        depth += (sign == "[") - (sign == "]")
+        if depth == 0:
+            return place
+    return 0
 
 
 def _field(message: Any, name: str) -> Any:
@@ -119,15 +130,13 @@ def _is_repeated(message: Any, name: str) -> bool:
 
 
 def _inner(message: Any, name: str, selectors: list[str]) -> list[Any]:
-    field = _field(message, name)
-    if field.message_type is None:
+    """The messages that one step leads to; those that are not set are made on the way."""
+    if _field(message, name).message_type is None:
         raise KeyError(f"{name} is no message")
     if not _is_repeated(message, name):
         if selectors:
             raise KeyError(f"{name} is no list")
-        inner = getattr(message, name)
-        inner.SetInParent()
-        return [inner]
+        return [getattr(message, name)]
     if len(selectors) != 1:
         raise KeyError(f"{name} is a list: it takes one pair of brackets")
     items = getattr(message, name)
@@ -135,100 +144,76 @@ def _inner(message: Any, name: str, selectors: list[str]) -> list[Any]:
 
 
 def _places(items: Any, selector: str) -> list[int]:
-    """Which elements a selector means."""
+    """Which elements a selector means: a condition, a slice or an index."""
     everything = range(len(items))
-    if re.fullmatch(r"\s*-?\d+\s*", selector):
-        return [everything[int(selector)]]
-    span = re.fullmatch(r"\s*(-?\d*)\s*:\s*(-?\d*)\s*", selector)
-    if span:
-        first, last = (int(bound) if bound else None for bound in span.groups())
+    condition = _CONDITION.fullmatch(selector)
+    if condition:
+        return [place for place in everything if _holds(items[place], *condition.groups())]
+    if ":" in selector:
+        first, last = (int(bound) if bound else None for bound in selector.split(":"))
         return list(everything[first:last])
-    for sign, compare in _COMPARISONS.items():
-        path, found, wanted = selector.partition(sign)
-        if found:
-            return [place for place in everything if _holds(items[place], path, compare, wanted)]
-    raise KeyError(f"[{selector}] is no selector")
+    return [everything[int(selector)]]
 
 
-def _holds(item: Any, path: str, compare: Callable[[Any, Any], bool], wanted: str) -> bool:
-    wanted = wanted.strip().strip("\"'")
-    if not hasattr(item, "DESCRIPTOR"):
-        raise KeyError(f"{path} compares fields, but the elements are no messages")
-    value = item
-    for name, selectors in _steps(path.strip()):
-        _field(value, name)
-        value = getattr(value, name)
-        for selector in selectors:
-            if not -len(value) <= int(selector) < len(value):
-                return False
-            value = value[int(selector)]
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return compare(value, float(wanted))
-    return compare(str(value), wanted)
+def _holds(item: Any, path: str, sign: str, wanted: str) -> bool:
+    """One field is compared, or one element of a list; there is no path in a condition."""
+    ((name, selectors),) = _steps(path)
+    field, value = _field(item, name), getattr(item, name)
+    if _is_repeated(item, name) and not selectors:
+        raise KeyError(f"{name} is a list: an element is compared, as in {name}[0]")
+    for selector in selectors:
+        value = value[int(selector)]
+    return _COMPARISONS[sign](value, _scalar(field, wanted))
 
 
-def _assign(message: Any, name: str, selectors: list[str], value: Any) -> None:
+def _assign(message: Any, name: str, selectors: list[str], value: str) -> None:
     field = _field(message, name)
     if not _is_repeated(message, name):
         if selectors:
             raise KeyError(f"{name} is no list")
-        _assign_single(message, field, value)
+        if field.message_type is None:
+            setattr(message, name, _scalar(field, value))
+        else:
+            inner = getattr(message, name)
+            inner.CopyFrom(_message(inner, value))
         return
     items = getattr(message, name)
     if not selectors:
-        values = value if isinstance(value, list) else [value]
-        del items[:]
-        for one in values:
-            _add(items, field, one)
+        made = type(message)()
+        text_format.Parse(f"{name}:{value}", made)
+        if len(made.ListFields()) > 1:
+            raise KeyError(f"{value} says more than one field")
+        message.ClearField(name)
+        message.MergeFrom(made)
         return
-    places = _places(items, selectors[0])
-    if not places:
-        raise KeyError("nothing is selected")
-    for place in places:
+    for place in _places(items, selectors[0]):
         if field.message_type is not None:
             items[place].CopyFrom(_message(items[place], value))
         else:
             items[place] = _scalar(field, value)
 
 
-def _assign_single(message: Any, field: Any, value: Any) -> None:
-    if field.message_type is None:
-        setattr(message, field.name, _scalar(field, value))
-    else:
-        inner = getattr(message, field.name)
-        inner.CopyFrom(_message(inner, value))
-
-
-def _add(items: Any, field: Any, value: Any) -> None:
-    if field.message_type is None:
-        items.append(_scalar(field, value))
-    else:
-        item = items.add()
-        item.CopyFrom(_message(item, value))
-
-
-def _message(like: Any, value: Any) -> Any:
-    """A message from an object or from prototext."""
+def _message(like: Any, value: str) -> Any:
+    """A message from prototext, which may stand in braces."""
     made = type(like)()
-    if isinstance(value, dict):
-        json_format.ParseDict(value, made)
-    else:
-        text_format.Parse(str(value), made)
+    is_braced = value.startswith("{") and value.endswith("}")
+    text_format.Parse(value[1:-1] if is_braced else value, made)
     return made
 
 
-def _scalar(field: Any, value: Any) -> Any:
-    """A value in the field's type; what would lose something is refused."""
+def _scalar(field: Any, value: str) -> Any:
+    """A text in the field's type."""
     kind = field.cpp_type
     if kind in _INTEGERS:
-        number = float(value)
-        if not number.is_integer():
-            raise ValueError(f"{field.name} is an integer, not {value!r}")
-        return int(number) if not isinstance(value, int) else int(value)
+        return int(value)
     if kind in _FRACTIONS:
         return float(value)
     if kind == FieldDescriptor.CPPTYPE_BOOL:
-        return _BOOLEANS[str(value).lower()]
+        return _BOOLEANS[value]
     if kind == FieldDescriptor.CPPTYPE_ENUM:
-        return field.enum_type.values_by_name[str(value)].number
-    return str(value)
+        if value.isdecimal():
+            return int(value)
+        if field.enum_type.name in FILE_ENUMS:
+            raise KeyError(f"{field.name} takes a number: EasyRec's editor knows no {value} here")
+        return field.enum_type.values_by_name[value].number
+    return value

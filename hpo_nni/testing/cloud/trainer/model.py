@@ -66,7 +66,7 @@ class Model:
         return chances
 
     def step(self, batch: Clicks, rate: float) -> float:
-        """One step of Adam; returns the loss before it."""
+        """One step of Adam; returns the loss before it, in 32 bits as TensorFlow has it."""
         ids = self._buckets(batch.values)
         logits, inputs, hidden = self._forward(ids)
         chances = 1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0)))
@@ -78,7 +78,7 @@ class Model:
             first = self._first[name] / (1.0 - 0.9**self._steps)
             second = self._second[name] / (1.0 - 0.999**self._steps)
             self.weights[name] -= rate * first / (np.sqrt(second) + 1e-8)
-        return float(log_loss(chances, batch.labels).mean())
+        return float(np.float32((np.logaddexp(0.0, logits) - batch.labels * logits).mean()))
 
     def dump(self) -> bytes:
         """The weights as a file."""

@@ -22,7 +22,7 @@ TrainConfig
   fine_tune_checkpoint: string, fine_tune_ckpt_var_map: string, sync_replicas: bool
   save_checkpoints_steps: uint32, save_checkpoints_secs: uint32, keep_checkpoint_max: uint32
   log_step_count_steps: uint32, save_summary_steps: uint32, is_profiling: bool
-  train_distribute: string, num_gpus_per_worker: int32, dead_line: string
+  train_distribute: DistributionStrategy, num_gpus_per_worker: int32, dead_line: string
   force_restore_shape_compatible: bool, enable_early_stop: bool, write_graph: bool
 Optimizer
   rms_prop_optimizer: RMSPropOptimizer|optimizer, momentum_optimizer: MomentumOptimizer|optimizer
@@ -97,7 +97,12 @@ FeatureConfig
   sequence_length: uint32, sequence_combiner: SequenceCombiner, min_val: double, max_val: double
   raw_input_dim: uint32, normalizer_fn: string, is_cache: bool, expression: string
   sub_feature_type: FeatureType, combo_join_sep: string, combo_input_seps: string*
-  default_val: string
+  default_val: string, max_seq_len: uint32, initializer: Initializer
+Initializer
+  truncated_normal_initializer: NormalInitializer|initializer
+  random_normal_initializer: NormalInitializer|initializer
+NormalInitializer
+  mean: float, stddev: float
 SequenceCombiner
   combiner: string
 ExportConfig
@@ -111,6 +116,9 @@ EasyRecModel
   esmm: ESMM|model, ple: PLE|model, simple_multi_task: SimpleMultiTask|model, dssm: DSSM|model
 FeatureGroup
   group_name: string, feature_names: string*, wide_deep: WideOrDeep
+  negative_sampler: bool, sequence_features: SeqAttGroupConfig*
+SeqAttGroupConfig
+  group_name: string, seq_dnn: DNN, tf_summary: bool
 DNN
   hidden_units: uint32*, dropout_ratio: float*, activation: string, use_bn: bool
 WideAndDeep
@@ -164,7 +172,13 @@ _ENUMS = {
         " PassThroughFeature"
     ),
     "WideOrDeep": "DEEP WIDE WIDE_AND_DEEP",
+    "DistributionStrategy": (
+        "NoStrategy PSStrategy SSStrategy CollectiveAllReduceStrategy MirroredStrategy"
+        " ExascaleStrategy MultiWorkerMirroredStrategy HorovodStrategy SokStrategy"
+        " EmbeddingParallelStrategy"
+    ),
 }
+FILE_ENUMS = {"WideOrDeep", "DistributionStrategy"}  # in EasyRec they belong to no message
 _FieldProto = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
     "string": _FieldProto.TYPE_STRING,
