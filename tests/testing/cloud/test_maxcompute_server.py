@@ -270,8 +270,10 @@ def test_nothing_is_left_running(oss):
 
 def test_calls_do_not_wait_for_delayed_acknowledgements(o):
     o.exist_project("demo")
-    begun = time.monotonic()
+    spans = []
     for _ in range(20):
+        begun = time.monotonic()
         o.get_project("demo").reload()
+        spans.append(time.monotonic() - begun)
 
-    assert (time.monotonic() - begun) / 20 < 0.03
+    assert min(spans) < 0.03  # one that waits takes 0.04 every time
