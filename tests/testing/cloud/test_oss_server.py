@@ -355,6 +355,12 @@ def test_log_counts_the_bytes_of_every_request(bucket, oss):
     assert (head.method, head.bytes_out) == ("HEAD", 0)
 
 
+def test_checksum_is_right_for_what_grew_and_what_changed(bucket):
+    for data in (b"one", b"one, two", b"two", b"", b"x"):
+        bucket.put_object("key", data)  # the client compares the answer's checksum with its own
+        assert bucket.get_object("key").read() == data
+
+
 def test_directory_can_be_opened_again(bucket, oss, tmp_path):
     bucket.put_object("中/key", b"data", headers={"x-oss-meta-who": "me"})
     oss.stop()
