@@ -9,12 +9,16 @@ hint. The tree, which a test compares with the classes:
     ├── KeyPathError (ValueError)
     │   ├── KeyPathSyntaxError               a key that cannot be parsed; carries the column
     │   └── NoMatchError (LookupError)       a key that selects nothing
+    ├── CommandSyntaxError (ValueError)      a command that cannot be parsed; carries the place
     ├── ValueMismatchError (ValueError)      a value that does not fit the place it should go
     ├── MetricError (ValueError)             a metric source that cannot be read or never spoke
     ├── RegistryError (LookupError)          a name that no table knows
     ├── MissingExtraError (ImportError)      an optional dependency that is not installed
     ├── StoreError (OSError)                 a file or object that cannot be read or written
+    │   └── TransientStoreError              it may go well when it is tried again
     ├── PlatformError (RuntimeError)         a platform that refused or did not answer
+    │   └── TransientPlatformError           it may go well when it is tried again
+    │       └── InDoubtError                 a request without an answer: it may have been done
     ├── JobError (RuntimeError)              a job that failed; carries the end of its log
     ├── LedgerError (RuntimeError)           the ledger cannot be opened or is newer than we are
     └── NniError (RuntimeError)              NNI is missing, unreachable or of an unknown version
@@ -72,6 +76,10 @@ class SettingsError(HpoNniError, ValueError):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def located(self, where: str) -> SettingsError:
+        """The same problems, all at one place."""
+        return SettingsError([Problem(where, one.message, one.hint) for one in self.problems])
+
 
 def describe(error: HpoNniError) -> str:
     """The error as a command prints it; several faults begin with their number."""
@@ -110,6 +118,24 @@ class NoMatchError(KeyPathError, LookupError):
     """A key selects nothing in the config; the hint names what does exist."""
 
 
+class CommandSyntaxError(HpoNniError, ValueError):
+    """A command in a platform's own language cannot be parsed; a caret stands under the place.
+
+    Attributes:
+        line: of the command, counted from 1.
+        column: counted from 1.
+    """
+
+    def __init__(self, text: str, offset: int, fact: str, *, hint: str = "") -> None:
+        before = text[:offset]
+        start = before.rfind("\n") + 1
+        self.line, self.column = before.count("\n") + 1, offset - start + 1
+        begin = max(0, offset - start - 60)  # of the part of a long line that is shown
+        shown = text[start:].partition("\n")[0][begin : begin + 90].replace("\t", " ")
+        caret = " " * (self.column - 1 - begin) + "^"
+        super().__init__(f"line {self.line}: {fact}\n    {shown}\n    {caret}", hint=hint)
+
+
 class ValueMismatchError(HpoNniError, ValueError):
     """A value does not fit the place it should go: a fraction for an integer, a wrong length."""
 
@@ -138,8 +164,28 @@ class StoreError(HpoNniError, OSError):
         self.uri = uri
 
 
+class TransientStoreError(StoreError):
+    """A store was busy, out of order or out of reach; the caller may try again."""
+
+
 class PlatformError(HpoNniError, RuntimeError):
     """A platform refused a request or did not answer it."""
+
+
+class TransientPlatformError(PlatformError):
+    """A platform was busy, out of order or out of reach and did nothing; the caller may retry."""
+
+
+class InDoubtError(TransientPlatformError):
+    """A submission whose answer never came, and which cannot be found yet.
+
+    Attributes:
+        name: ask `Platform.find` for it before it is submitted again.
+    """
+
+    def __init__(self, message: str, *, name: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.name = name
 
 
 class JobError(HpoNniError, RuntimeError):

@@ -30,7 +30,13 @@ ALLOWED: dict[str, set[str]] = {
     "cli": BASE | ROW | {"trial", "core"},
     "testing": BASE | ROW | {"trial"},
 }
-SDKS = {"nni": {"nni_api"}, "nni_node": {"nni_api"}, "optuna": {"optimizers"}}
+SDKS = {
+    "nni": {"nni_api"},
+    "nni_node": {"nni_api"},
+    "optuna": {"optimizers"},
+    "odps": {"platforms"},
+    "oss2": {"stores"},
+}
 
 
 def modules() -> list[Path]:

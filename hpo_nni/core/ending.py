@@ -16,8 +16,8 @@ from hpo_nni.core.dispatcher import this_dispatcher
 from hpo_nni.errors import NniError
 from hpo_nni.ledger.records import TrialState
 from hpo_nni.nni_api.rest import RestClient
-from hpo_nni.platforms import PLATFORMS
 from hpo_nni.trial.orders import ending_in_nni
+from hpo_nni.trial.platforms import reopen_platform
 
 if TYPE_CHECKING:
     from hpo_nni.core.dispatcher import Dispatcher
@@ -96,7 +96,7 @@ def _cancel_jobs(dispatcher: Dispatcher, trial_id: str) -> None:
 
 
 def _cancel(dispatcher: Dispatcher, record: JobRecord) -> None:
-    platform = PLATFORMS.load(record.platform)(dispatcher.environment.working_directory)
+    platform = reopen_platform(record, dispatcher.environment.working_directory)
     job: Job | None
     job = platform.attach(record.job_id) if record.job_id else platform.find(record.name)
     if job is None:

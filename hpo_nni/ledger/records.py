@@ -88,6 +88,7 @@ class JobRecord:
         host, boot_id, pid, pid_started: the runner that is responsible for the job.
         state: a JobState's value, `intended` before the platform has answered.
         log_tail: the last lines, kept when the job ended.
+        settings_file: what opens the platform again, for it says whose account it is.
     """
 
     name: str
@@ -105,6 +106,7 @@ class JobRecord:
     message: str = ""
     log_tail: str = ""
     ended: float | None = None
+    settings_file: str = ""
 
 
 @dataclass(frozen=True)

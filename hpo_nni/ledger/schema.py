@@ -93,4 +93,7 @@ _FIRST: Migration = (
     "CREATE INDEX decisions_by_trial ON decisions (trial_id)",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
+# Another process needs the settings file to cancel a job: it says whose account to use.
+_SETTINGS_FILE: Migration = ("ALTER TABLE jobs ADD COLUMN settings_file TEXT NOT NULL DEFAULT ''",)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SETTINGS_FILE)

@@ -38,13 +38,13 @@ class Damage:
 
 
 class Presence:
-    """Whether a path can be read.
+    """Whether a path or URI can be read.
 
     Attributes:
         absence: why not, as the end of a sentence about the path; empty if it can be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self._path = path
         self._said: set[str] = set()
         self.absence = "does not exist"

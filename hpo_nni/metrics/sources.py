@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hpo_nni.metrics.base import MetricPoint, MetricSource
+    from hpo_nni.metrics.events import EventFolder
 
 SOURCES = Registry(
     group="hpo_nni.metric_sources",
@@ -66,13 +67,18 @@ def find_problems(kind: str, metrics: Collection[str], options: Mapping[str, str
 
 
 def open_source(
-    kind: str, paths: Sequence[Path], metrics: Sequence[str], options: Mapping[str, str]
+    kind: str,
+    paths: Sequence[Path | EventFolder],
+    metrics: Sequence[str],
+    options: Mapping[str, str],
 ) -> MetricSource:
     """Open one metric source; its files need not exist yet.
 
     Args:
         kind: `metric_type` in the ini.
-        paths: directories of event files, or files; several are read in this order at each poll.
+        paths: directories of event files, also remote ones, or files; several are read in this
+            order at each poll.
+            For `summary`, a `RemoteFolder` will do.
         metrics: the keys of `metric_dict`.
         options: `step_regex`, `step_key`; empty ones are as good as none.
 

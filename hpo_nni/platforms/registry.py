@@ -31,7 +31,6 @@ NOT_YET = frozenset(
         "datascience",
         "dlc",
         "kubernetes",
-        "maxcompute",
         "pai",
         "paiflow",
         "ray",
@@ -41,5 +40,10 @@ NOT_YET = frozenset(
 )
 
 PLATFORMS = PlatformRegistry(
-    group="hpo_nni.platforms", builtin={"local": "hpo_nni.platforms.local:LocalPlatform"}
+    group="hpo_nni.platforms",
+    builtin={
+        "local": "hpo_nni.platforms.local:LocalPlatform",
+        "maxcompute": "hpo_nni.platforms.maxcompute:MaxComputePlatform",
+    },
+    extras={"hpo_nni.platforms.maxcompute": "maxcompute"},
 )

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from hpo_nni.errors import RegistryError, StoreError
 from hpo_nni.registry import Registry
 
-STORES = Registry(group="hpo_nni.stores", builtin={"file": "hpo_nni.stores.local:LocalStore"})
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+STORES = Registry(
+    group="hpo_nni.stores",
+    builtin={"file": "hpo_nni.stores.local:LocalStore", "oss": "hpo_nni.stores.oss:OssStore"},
+    extras={"hpo_nni.stores.oss": "maxcompute"},
+)
+
+
+class StoredFile(NamedTuple):
+    """A file as a listing shows it.
+
+    Attributes:
+        name: the last part of its URI.
+        size: in bytes.
+        version: changes whenever the content does; only good for comparison.
+    """
+
+    name: str
+    size: int
+    version: str
 
 
 class Store(Protocol):
     """Files or objects by URI.
 
-    1. `write_text` replaces atomically: a reader sees the old text or the new one, never a part.
+    1. `write_*` replace atomically: a reader sees the old content or the new one, never a part.
     2. Line endings and encoding (UTF-8) are kept as they are.
-    3. Everything that goes wrong is a StoreError that names the URI.
+    3. Everything that goes wrong is a StoreError that names the URI; a TransientStoreError where
+       another try may go well. Nothing here retries on its own: the caller owns time.
     """
 
     def read_text(self, uri: str) -> str:
@@ -26,20 +48,49 @@ class Store(Protocol):
         """Replace the whole text; folders are made as needed."""
         ...
 
+    def write_bytes(self, uri: str, data: bytes) -> None:
+        """Replace the whole content; folders are made as needed."""
+        ...
 
-def open_store(uri: str) -> Store:
+    def read_range(self, uri: str, start: int, end: int | None = None) -> bytes:
+        """Return the bytes from `start` up to `end`, or up to where the file ends now."""
+        ...
+
+    def list_files(self, uri: str) -> Sequence[StoredFile]:
+        """Return the files directly in a folder, in the order of names; none if there is none."""
+        ...
+
+
+def open_store(uri: str, connections: Mapping[str, Any] | None = None) -> Store:
     """The store for this URI; a plain path is a local file.
 
+    Args:
+        uri: what is to be read or written.
+        connections: scheme -> what its store is made from, such as an `OssConnection`.
+
     Raises:
-        StoreError: no store knows the scheme.
+        StoreError: no store knows the scheme, or its connection is not there.
+        MissingExtraError: its SDK is not installed.
     """
     scheme, separator, _ = uri.partition("://")
+    scheme = scheme.lower() if separator else "file"
     try:
-        store: Store = STORES.load(scheme if separator else "file")()
+        opener = STORES.load(scheme)
     except RegistryError as error:
         raise StoreError(
             f"no store reads {scheme}:// yet: {uri}",
             uri=uri,
             hint="copy the file to this machine and name it by its path",
         ) from error
+    if scheme == "file":
+        local: Store = opener()
+        return local
+    connection = (connections or {}).get(scheme)
+    if connection is None:
+        raise StoreError(
+            f"{uri} cannot be reached without an account",
+            uri=uri,
+            hint=f"the settings need a section [{scheme}_config]",
+        )
+    store: Store = opener(connection)
     return store

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from hpo_nni.errors import StoreError
+from hpo_nni.stores.base import StoredFile
 
 
 class LocalStore:
@@ -27,6 +28,10 @@ class LocalStore:
 
     def write_text(self, uri: str, text: str) -> None:
         """Write beside the target, flush to disk, rename over it; keeps the target's mode."""
+        self.write_bytes(uri, text.encode("utf-8"))
+
+    def write_bytes(self, uri: str, data: bytes) -> None:
+        """As `write_text`."""
         path = _path(uri)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +39,7 @@ class LocalStore:
             descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
             try:
                 with os.fdopen(descriptor, "wb") as file:
-                    file.write(text.encode("utf-8"))
+                    file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
                 Path(temporary).chmod(mode)
@@ -44,6 +49,29 @@ class LocalStore:
                 raise
         except OSError as error:
             raise StoreError(f"cannot write {uri}: {error.strerror}", uri=uri) from error
+
+    def read_range(self, uri: str, start: int, end: int | None = None) -> bytes:
+        """Return what is there from `start` up to `end`; empty at and beyond the end."""
+        try:
+            with _path(uri).open("rb") as file:
+                file.seek(start)
+                return file.read() if end is None else file.read(max(0, end - start))
+        except OSError as error:
+            raise StoreError(f"cannot read {uri}: {error.strerror}", uri=uri) from error
+
+    def list_files(self, uri: str) -> list[StoredFile]:
+        """Return the files in a folder; none if there is no such folder."""
+        try:
+            with os.scandir(_path(uri)) as entries:
+                found = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreError(f"cannot list {uri}: {error.strerror}", uri=uri) from error
+        return [
+            StoredFile(name, status.st_size, f"{status.st_ino}:{status.st_mtime_ns}")
+            for name, status in sorted(found)
+        ]
 
 
 def _path(uri: str) -> Path:

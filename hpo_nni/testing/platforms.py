@@ -52,7 +52,8 @@ class PlatformContract:
             error, and succeeds.
         failing: one that fails, in whose status message `failure` stands.
         failure: see `failing`.
-        lasting: one that writes `started` and would run for minutes.
+        lasting: one that would run for minutes, and begins by writing `started`.
+        started: see `lasting`.
         stubborn: like `lasting`, but it and processes that it started ignore every polite signal;
             empty for platforms that end whole machines.
     """
@@ -61,6 +62,7 @@ class PlatformContract:
     failing = "echo broken >&2; exit 3"
     failure = "3"
     lasting = "echo started; sleep 300"
+    started = "started"
     stubborn = ""
 
     @pytest.fixture
@@ -266,7 +268,7 @@ class PlatformContract:
 
     def _started(self, submit: Submit, command: str = "") -> Job:
         job = submit(command or self.lasting)
-        await_true(lambda: "started" in job.log_tail(), f"the first line of job {job.id}")
+        await_true(lambda: self.started in job.log_tail(), f"the first line of job {job.id}")
         return job
 
     def _elsewhere(self, platform: Platform, statements: str) -> str:

@@ -20,6 +20,7 @@ from hpo_nni.direction import Direction
 from hpo_nni.errors import HpoNniError, Problem, SettingsError, describe
 from hpo_nni.ledger.records import BASELINE, ExperimentRecord, TrialRecord, TrialState
 from hpo_nni.nni_api.trial_channel import TrialPoint, open_channel
+from hpo_nni.secrets import RedactingFilter, Redactor
 from hpo_nni.trial.files import is_baseline, prepare_files, write_files
 from hpo_nni.trial.place import find_place
 from hpo_nni.trial.settings import load_settings
@@ -127,14 +128,14 @@ def _load(config: Path, substitutions: Substitutions) -> TrialSettings:
 def _dry_run(config: Path, place: Place, point: Mapping[str, Any]) -> int:
     """Print the edited configs as diffs, and the plan."""
     from hpo_nni.platforms.base import JobSpec  # noqa: PLC0415  (a trial loads it in its runner)
-    from hpo_nni.trial.runner import open_platform  # noqa: PLC0415
+    from hpo_nni.trial.platforms import open_platform  # noqa: PLC0415
 
     substitutions = _substitutions(place, point)
     settings = _load(config, substitutions)
     for file in prepare_files(settings, point, substitutions):
         print(f"# {file.source} -> {file.target}")
         print(file.diff() or "# no edits", end="\n\n")
-    platform = open_platform(settings, place)
+    platform = open_platform(settings, place.working_directory)
     for step in settings.steps:
         spec = JobSpec(
             name=step.key,
@@ -165,6 +166,13 @@ def _run(config: Path, place: Place, channel: TrialChannel) -> int:
     return 1
 
 
+def _redact_from_now_on(settings: TrialSettings) -> None:
+    """Hide credentials in all logs; raises SettingsError if any of them leads nowhere."""
+    redact = Redactor(settings.accounts.secrets(os.environ))
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RedactingFilter(redact))
+
+
 @dataclass(frozen=True)
 class _Trial:
     """One trial and its entry in the ledger: however it ends, the ledger has it with a reason."""
@@ -180,6 +188,7 @@ class _Trial:
 
         settings = self._load_and_begin()
         try:
+            _redact_from_now_on(settings)
             self._write_configs(prepare_files(settings, self.point, self.substitutions))
             return TrialRunner(self.place, settings, self.ledger, channel, shutdown).run()
         except HpoNniError as error:

@@ -18,10 +18,11 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hpo_nni.errors import Problem
+from hpo_nni.errors import Problem, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _COMMENT = re.compile(r"\s*[#;]")
 _HEADER = re.compile(r"\[([^\[\]]+)\]\s*([#;].*)?")
@@ -84,6 +85,18 @@ class Ini:
         """
         place = f"{self.name}:{line}" if line else self.name
         return " ".join(part for part in (place, section and f"[{section}]", key) if part)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a settings file; raises SettingsError where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        message = f"the trial's settings cannot be read: {error.strerror}"
+        raise SettingsError([Problem(path.name, message, f"looked for {path}")]) from error
+    except UnicodeDecodeError as error:
+        message = f"the file is not UTF-8: {error.reason} at byte {error.start}"
+        raise SettingsError([Problem(path.name, message)]) from error
 
 
 def split_lines(text: str) -> list[Line]:

@@ -23,6 +23,7 @@ from hpo_nni.metrics import (
     open_source,
     report_values,
 )
+from hpo_nni.trial.remote_places import RemotePlaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from hpo_nni.ledger import Ledger
     from hpo_nni.metrics import Evaluation
     from hpo_nni.metrics.base import MetricSource
+    from hpo_nni.metrics.remote import RemoteFolder
     from hpo_nni.trial.place import Place
     from hpo_nni.trial.settings import TrialSettings
 
@@ -66,6 +68,7 @@ class Meter:
     ) -> None:
         self._place = place
         self._settings = settings.metrics
+        self._remote = RemotePlaces(settings.accounts, settings.mirror)
         self._ledger = ledger
         self._report = report
         self._reports = 0
@@ -85,7 +88,7 @@ class Meter:
                 name,
                 open_source(
                     self._settings.kind,
-                    self._paths(text),
+                    self._paths(name, text),
                     list(self._settings.weights),
                     options,
                 ),
@@ -93,6 +96,16 @@ class Meter:
             )
             for name, text in self._settings.sources
         ]
+
+    def reach(self) -> None:
+        """Look at each remote place once, where there may be nothing yet.
+
+        Raises:
+            StoreError: it cannot be reached with this account; so nothing need be submitted.
+        """
+        for _, text in self._settings.sources:
+            if "://" in text:
+                self._remote.reach(text)
 
     def poll(self) -> None:
         """Read what is new; raises MetricError if a policy says that the trial must fail."""
@@ -193,8 +206,11 @@ class Meter:
         ]
         return min(scores, key=lambda score: self.direction.sign * score, default=None)
 
-    def _paths(self, text: str) -> list[Path]:
+    def _paths(self, name: str, text: str) -> list[Path | RemoteFolder]:
         """Files or folders of a source; the key of a step stands for what its job prints."""
+        if "://" in text:
+            several = len(self._settings.sources) > 1
+            return [self._remote.folder(text, name if several else "")]
         if self._settings.kind != "stdout":
             return [Path(text)]
         folder = self._place.output_directory

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from hpo_nni.trial.sections import SectionReader
 
 SECTION = "metric_config"
+REMOTE_POLL = 10.0  # seconds; each poll is a handful of requests to services that count them
+REMOTE_SCHEMES = ("oss",)
 _OPTIONS = ("step_key", "step_regex")
 _KEYS = (
     "metric_type",
@@ -45,7 +47,8 @@ class MetricSettings:
 
     Attributes:
         kind: `metric_type`, in lower case.
-        sources: key of the ini and its value: an absolute path, or for `stdout` the key of a step.
+        sources: key of the ini and its value: an absolute path, a URI, or for `stdout` the key of a
+            step.
         weights: metric (for `stdout` a regular expression) -> weight; finite, not all zero.
         report_interval: the least number of seconds between intermediate results.
         poll_interval: seconds between two looks at the sources.
@@ -68,14 +71,25 @@ class MetricSettings:
     lines: Mapping[str, int] = field(default_factory=dict)
 
 
-def read_metrics(section: SectionReader, steps: Sequence[str], folder: Path) -> MetricSettings:
-    """Read the section; faults go to its reader.
+@dataclass(frozen=True)
+class Surroundings:
+    """What else must be known to read the section.
 
-    Args:
-        section: reads `[metric_config]`.
+    Attributes:
         steps: the keys of `[platform_config]` that are steps.
         folder: what relative paths are relative to.
+        schemes: of URIs that there are accounts for.
+        is_remote: whether jobs run somewhere else and leave no logs here.
     """
+
+    steps: Sequence[str]
+    folder: Path
+    schemes: frozenset[str] = frozenset()
+    is_remote: bool = False
+
+
+def read_metrics(section: SectionReader, around: Surroundings) -> MetricSettings:
+    """Read `[metric_config]`; faults go to the section's reader."""
     kind = section.word("metric_type").lower()
     if not kind:
         hint = "one of summary, stdout, json, csv"
@@ -84,7 +98,7 @@ def read_metrics(section: SectionReader, steps: Sequence[str], folder: Path) -> 
     final_mode = section.choice("final_mode", FinalMode.BEST)
     settings = MetricSettings(
         kind=kind,
-        sources=_sources(section, kind, steps, folder),
+        sources=_sources(section, kind, around),
         weights=weights,
         direction=section.choice("optimize_mode", Direction.MAXIMIZE),
         final_mode=final_mode,
@@ -92,7 +106,7 @@ def read_metrics(section: SectionReader, steps: Sequence[str], folder: Path) -> 
         nonfinite_policy=section.choice("nonfinite_policy", Policy.FAIL),
         missing_policy=section.choice("missing_policy", Policy.SKIP),
         report_interval=section.seconds("report_interval", 1.0),
-        poll_interval=section.seconds("poll_interval", 1.0),
+        poll_interval=section.seconds("poll_interval", REMOTE_POLL if around.is_remote else 1.0),
         step_key=section.text("step_key"),
         step_regex=section.text("step_regex"),
         lines={key: entry.line for key, entry in section.entries.items()},
@@ -117,24 +131,28 @@ def _old_form(entry: Entry) -> str:
 
 
 def _sources(
-    section: SectionReader, kind: str, steps: Sequence[str], folder: Path
+    section: SectionReader, kind: str, around: Surroundings
 ) -> tuple[tuple[str, str], ...]:
     entries = section.prefixed("metric_source")
     if kind == "stdout":
+        if around.is_remote:
+            message = "what jobs print on MaxCompute is not followed"
+            section.fault("metric_type", message, "metric_type=summary reads their event files")
         if not entries:
-            return (("metric_source", steps[0]),) if steps else ()
-        return tuple((entry.key, _step(section, entry, steps, folder)) for entry in entries)
+            return (("metric_source", around.steps[0]),) if around.steps else ()
+        return tuple((entry.key, _step(section, entry, around)) for entry in entries)
     if not entries and kind in SOURCES.names():
         hint = "as in metric_source=${NNI_OUTPUT_DIR}/model/eval_val"
         section.fault("", f"metric_source is missing: where does the {kind} lie?", hint)
-    return tuple((entry.key, _path(section, entry, folder)) for entry in entries)
+    return tuple((entry.key, _path(section, entry, kind, around)) for entry in entries)
 
 
-def _step(section: SectionReader, entry: Entry, steps: Sequence[str], folder: Path) -> str:
+def _step(section: SectionReader, entry: Entry, around: Surroundings) -> str:
     """The key of the step whose log is meant, or the path of a log file."""
     text = section.text(entry.key)
+    steps = around.steps
     if "/" in text:
-        return _path(section, entry, folder)
+        return _path(section, entry, "stdout", around)
     step, _, role = (part.strip() for part in text.partition(","))
     if role:
         message = f"a local job has one log for all, and none of a role {role!r}"
@@ -146,17 +164,21 @@ def _step(section: SectionReader, entry: Entry, steps: Sequence[str], folder: Pa
     return step
 
 
-def _path(section: SectionReader, entry: Entry, folder: Path) -> str:
+def _path(section: SectionReader, entry: Entry, kind: str, around: Surroundings) -> str:
+    """An absolute path, or a URI that can be followed."""
     text = section.text(entry.key)
-    if "://" in text:
-        section.fault(entry.key, f"metrics are read from local files only, not from {text}")
-        return text
+    scheme, separator, _ = text.partition("://")
     if not text:
         section.fault(entry.key, "a path is missing")
+    elif separator and (scheme not in REMOTE_SCHEMES or kind != "summary"):
+        message = f"metrics are read from local files only, not from {text}"
+        section.fault(entry.key, message, "metric_type=summary can follow oss://")
+    elif separator and scheme not in around.schemes:
+        section.fault(entry.key, f"{text} needs a section [{scheme}_config]", "endpoint and keys")
     elif not any(name in entry.value for name in PER_TRIAL):
         message = "all trials read the same place: a trial may be scored by another one's metrics"
         section.warn(entry.key, f"{message} (hint: put ${{NNI_OUTPUT_DIR}} or ${{trial_id}} in)")
-    return str(folder / text)
+    return text if separator else str(around.folder / text)
 
 
 def _weights(section: SectionReader) -> dict[str, float]:

@@ -7,6 +7,7 @@ before its process does.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,17 +16,22 @@ from hpo_nni.errors import HpoNniError, JobError, NniError
 from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import JobRecord, TrialState
 from hpo_nni.metrics import report_values
-from hpo_nni.platforms import PLATFORMS
-from hpo_nni.platforms.base import JobSpec, JobState
+from hpo_nni.platforms.base import JobSpec, JobState, JobStatus
+from hpo_nni.secrets import Redactor
 from hpo_nni.trial.meter import Meter
 from hpo_nni.trial.orders import who_ended
+from hpo_nni.trial.platforms import open_platform
+from hpo_nni.trial.retry import Patience, Retrier
+from hpo_nni.trial.shutdown import Interrupted
+from hpo_nni.trial.submission import Submission
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from hpo_nni.ledger import Ledger
     from hpo_nni.nni_api.trial_channel import TrialChannel
-    from hpo_nni.platforms.base import Job, JobStatus, Platform
+    from hpo_nni.platforms.base import Job, Plan
     from hpo_nni.trial.place import Place
     from hpo_nni.trial.settings import Step, TrialSettings
     from hpo_nni.trial.shutdown import Shutdown
@@ -33,18 +39,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TAIL_LINES = 20
+LOG_LINES = 1000  # that are kept of a job whose log is not on this machine
 SIGNAL_SECONDS = 0.5
-
-
-def open_platform(settings: TrialSettings, place: Place) -> Platform:
-    """The platform that the settings name, for the jobs of this working directory."""
-    options = {} if settings.grace_seconds is None else {"grace": settings.grace_seconds}
-    platform: Platform = PLATFORMS.load(settings.platform)(place.working_directory, **options)
-    return platform
-
-
-class Interrupted(Exception):  # noqa: N818  (it is not an error: the trial was told to end)
-    """The trial was told to end; its job has been cancelled."""
+CANCEL_SECONDS = 20.0  # how long a cancelled job may take to end before it is left to others
+CANCEL_POLL = 0.2
+_CANCELLING = Patience(first=0.2, longest=1.0, total=4.0)  # NNI 3.0 kills this process after 5 s
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,9 @@ class TrialRunner:
         ledger: already knows the trial.
         channel: where results are reported.
         shutdown: tells when to end.
+
+    Raises:
+        SettingsError: a credential leads nowhere.
     """
 
     def __init__(
@@ -80,13 +82,16 @@ class TrialRunner:
         self._ledger = ledger
         self._shutdown = shutdown
         self._channel = channel
-        self._platform = open_platform(settings, place)
+        self._redact = Redactor(settings.accounts.secrets(os.environ))
+        self._platform = open_platform(settings, place.working_directory)
+        self._retrier = Retrier(shutdown.pause)
         self._identity = ProcessIdentity.current()
         self._meter = Meter(place, settings, ledger, self._report_intermediate)
 
     def run(self) -> Outcome:
         """Run all steps; the result is in the ledger before NNI hears of it."""
         try:
+            self._retrier(self._meter.reach)
             for step in self._settings.steps:
                 self._run_step(step)
                 self._meter.complete(step.key)
@@ -115,11 +120,7 @@ class TrialRunner:
         )
         plan = self._platform.plan(spec)
         self._ledger.intend_job(self._intent(spec, plan.text))
-        try:
-            job = self._platform.submit(plan)
-        except HpoNniError as error:
-            self._ledger.end_job(spec.name, JobState.FAILED.value, error.message)
-            raise
+        job = self._submit(plan)
         if not self._ledger.accept_job(spec.name, job.id):
             # somebody took it for one that would never be submitted: so it must not run
             job.cancel()
@@ -134,8 +135,8 @@ class TrialRunner:
             raise JobError(
                 f"{step.key} was cancelled: {error!r}", job_id=job.id, log_tail=job.log_tail()
             ) from error
-        tail = job.log_tail(TAIL_LINES)
-        self._ledger.end_job(spec.name, status.state.value, status.message, tail)
+        tail = self._keep_log(job, spec.stdout)
+        self._end_job(spec.name, status, tail)
         if status.state is not JobState.SUCCEEDED:
             # NNI's signal goes to the whole tree and may reach the job a moment before us
             if status.state is JobState.CANCELLED or self._shutdown.wait(SIGNAL_SECONDS):
@@ -147,26 +148,61 @@ class TrialRunner:
                 hint=f"its whole output is in {self._place.output_directory}",
             )
 
+    def _submit(self, plan: Plan) -> Job:
+        """Submit; an intent of which the platform may know more than we do stays open."""
+        submission = Submission(self._platform, plan, self._retrier, self._shutdown.pause)
+        try:
+            return submission.run()
+        except (HpoNniError, Interrupted) as error:
+            if not submission.in_doubt:
+                is_told = isinstance(error, Interrupted)
+                state = JobState.CANCELLED if is_told else JobState.FAILED
+                message = "it was never submitted" if is_told else str(error)
+                self._end_job(plan.name, JobStatus(state, message))
+            raise
+
     def _follow(self, job: Job) -> JobStatus:
         """Read metrics until the job has ended and what it wrote last has been read."""
+        before = None
         while True:
-            status = job.status()  # asked before the metrics: what is written last is still read
+            status = self._retrier(job.status)  # before the metrics: what comes last is still read
+            if status.state is JobState.WAITING and status != before:
+                logger.info("trial %s: %s", self._place.trial_id, status.message)
+            before = status
             self._meter.poll()
             if status.state.is_final:
                 return status
-            if self._shutdown.wait(self._settings.metrics.poll_interval):
-                raise Interrupted
+            self._shutdown.pause(self._settings.metrics.poll_interval)
 
     def _cancel(self, name: str, job: Job) -> None:
         """Cancel the job and write down how it ended; a fault is logged, for the reaper to see."""
+        retrier = Retrier(time.sleep, _CANCELLING)
+        deadline = time.monotonic() + CANCEL_SECONDS
         try:
-            job.cancel()
-            status = job.status()
-            if status.state.is_final:
-                tail = job.log_tail(TAIL_LINES)
-                self._ledger.end_job(name, status.state.value, status.message, tail)
+            retrier(job.cancel)
+            while not (status := retrier(job.status)).state.is_final:
+                if time.monotonic() > deadline:
+                    logger.warning("trial %s: %s still ends", self._place.trial_id, name)
+                    return
+                time.sleep(CANCEL_POLL)
+            self._end_job(name, status, job.log_tail(TAIL_LINES))
         except HpoNniError:
             logger.exception("trial %s: cannot cancel job %s", self._place.trial_id, name)
+
+    def _keep_log(self, job: Job, file: Path) -> str:
+        """The end of the job's log; where the log is not on this machine, a copy comes here."""
+        if file.exists():
+            return job.log_tail(TAIL_LINES)
+        text = self._redact(job.log_tail(LOG_LINES))
+        try:
+            file.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            logger.warning("%s cannot be written: %s", file, error)
+        return "\n".join(text.splitlines()[-TAIL_LINES:])
+
+    def _end_job(self, name: str, status: JobStatus, tail: str = "") -> None:
+        redact = self._redact
+        self._ledger.end_job(name, status.state.value, redact(status.message), redact(tail))
 
     def _intent(self, spec: JobSpec, text: str) -> JobRecord:
         me = self._identity
@@ -175,12 +211,13 @@ class TrialRunner:
             trial_id=self._place.trial_id,
             step=spec.step,
             platform=self._settings.platform,
-            plan=text,
+            plan=self._redact(text),
             intended=time.time(),
             host=me.host,
             boot_id=me.boot_id,
             pid=me.pid,
             pid_started=me.started,
+            settings_file=str(self._settings.path),
         )
 
     def _raise_if_told(self) -> None:
@@ -200,7 +237,7 @@ class TrialRunner:
 
     def _end(self, state: TrialState, reason: str, score: float | None = None) -> Outcome:
         """Close the trial in the ledger, which may know better how it ended."""
-        self._ledger.end_trial(self._place.trial_id, state, reason, score)
+        self._ledger.end_trial(self._place.trial_id, state, self._redact(reason), score)
         trial = self._ledger.trial(self._place.trial_id)
         assert trial is not None
         return Outcome(trial.state, trial.reason, trial.score)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from hpo_nni.errors import Problem
 from hpo_nni.registry import did_you_mean
+from hpo_nni.secrets import Reference
 from hpo_nni.trial.shell import fill_text
 
 if TYPE_CHECKING:
@@ -61,6 +62,11 @@ class SectionReader:
     def word(self, key: str, default: str = "") -> str:
         """As `text`, for a value that has no spaces: a comment behind it is cut off."""
         return _TRAILING_COMMENT.sub("", self.text(key)) or default
+
+    def reference(self, key: str) -> Reference:
+        """Where the value of a key is; nothing is substituted, for `${NAME}` is a variable here."""
+        entry = self._take(key)
+        return Reference.parse(_TRAILING_COMMENT.sub("", entry.value) if entry else "")
 
     def choice(self, key: str, default: E) -> E:
         """One of an enum's values, in any case."""

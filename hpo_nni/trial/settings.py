@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,11 @@ from hpo_nni.errors import MissingExtraError, Problem, RegistryError, SettingsEr
 from hpo_nni.platforms.registry import NOT_YET, PLATFORMS
 from hpo_nni.registry import did_you_mean
 from hpo_nni.trial import metric_settings
-from hpo_nni.trial.ini import read_ini
-from hpo_nni.trial.metric_settings import MetricSettings, read_metrics
+from hpo_nni.trial.accounts import ODPS, OLD_COMMAND, OSS, Accounts, read_accounts
+from hpo_nni.trial.ini import read_ini, read_text
+from hpo_nni.trial.metric_settings import MetricSettings, Surroundings, read_metrics
 from hpo_nni.trial.sections import Reading, SectionReader
-from hpo_nni.trial.shell import fill_command
+from hpo_nni.trial.steps import MAXCOMPUTE, Step, read_steps
 from hpo_nni.trial.substitutions import PER_TRIAL, WHOLE_POINT, Substitutions, bare_name
 from hpo_nni.trial.templates import render
 
@@ -36,27 +37,14 @@ __all__ = [
 
 _PLATFORM, _PARAMS, _OUTPUT = "platform_config", "params_config", "output_config"
 _FILE_KEY = "params_src_dst_filepath"
-_OWN_SECTIONS = (_PLATFORM, metric_settings.SECTION, _PARAMS, _OUTPUT)
+_OWN_SECTIONS = (_PLATFORM, metric_settings.SECTION, _PARAMS, _OUTPUT, OSS, ODPS)
 _LATER_SECTIONS = {
-    "oss_config": "files on OSS",
-    "odps_config": "the platform MaxCompute",
     "dlc_config": "the platform DLC",
     "ts_config": "the platform TrainingService",
     "paiflow_config": "the platform PAIFlow",
     "schedule_config": "times of day to run in",
     "monitor_config": "notifications",
-    "easyrec_cmd_config": "the platform MaxCompute, nor its older settings files",
 }
-_OPTION_LINE = re.compile(r"--?[A-Za-z]")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One command of a trial; steps run in the order of the file."""
-
-    key: str
-    command: str
-    line: int
 
 
 @dataclass(frozen=True)
@@ -89,6 +77,8 @@ class TrialSettings:
         used_keys: keys of the search space whose own `${name}` stands somewhere in the ini.
         passes_point: whether the whole point is handed over, as `${tuner_params_json}` does.
         warnings: what is odd but allowed, each with its place.
+        accounts: references to credentials, and where they are good for.
+        mirror: a folder on this machine that gets copies of remote event files; may be empty.
     """
 
     path: Path
@@ -103,6 +93,8 @@ class TrialSettings:
     used_keys: frozenset[str] = frozenset()
     passes_point: bool = False
     warnings: tuple[str, ...] = ()
+    accounts: Accounts = field(default_factory=Accounts)
+    mirror: str = ""
 
 
 def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
@@ -113,22 +105,32 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
             be rendered hides the faults behind it.
     """
     path = path.absolute()
-    ini = read_ini(render(_read(path), path.name), path.name)
+    ini = read_ini(render(read_text(path), path.name), path.name)
     known = substitutions.point is not None
     reading = Reading(ini, substitutions.words(), keys_are_known=known, problems=ini.problems)
     _check_sections(reading)
     _warn_of_hidden_keys(reading, substitutions)
     platform, output = SectionReader(reading, _PLATFORM), SectionReader(reading, _OUTPUT)
+    accounts = read_accounts(reading, path.parent)
+    name = _read_platform(platform, accounts)
     files = _read_files(SectionReader(reading, _PARAMS), reading, path.parent)
-    steps = _read_steps(platform, reading, len(files))
+    steps = read_steps(platform, reading, name, files=len(files), point=substitutions.point)
     metrics = SectionReader(reading, metric_settings.SECTION)
     grace = platform.seconds("grace_seconds", 0.0)
     settings = TrialSettings(
         path=path,
-        platform=_read_platform(platform),
+        platform=name,
         steps=steps,
         files=files,
-        metrics=read_metrics(metrics, [step.key for step in steps], path.parent),
+        metrics=read_metrics(
+            metrics,
+            Surroundings(
+                steps=[step.key for step in steps],
+                folder=path.parent,
+                schemes=accounts.schemes(),
+                is_remote=name == MAXCOMPUTE,
+            ),
+        ),
         resume=_read_resume(platform),
         grace_seconds=grace if "grace_seconds" in platform.entries else None,
         model_path=output.text("model_path"),
@@ -136,23 +138,13 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
         used_keys=_used_keys(reading.used, substitutions),
         passes_point=not reading.used.isdisjoint(WHOLE_POINT),
         warnings=tuple(reading.warnings),
+        accounts=accounts,
     )
     platform.finish(["name", "cmd1", "resume", "grace_seconds"])
     output.finish(["model_path", "summary_path"])
     if reading.problems:
         raise SettingsError(sorted(reading.problems, key=_line_of))
     return settings
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        message = f"the trial's settings cannot be read: {error.strerror}"
-        raise SettingsError([Problem(path.name, message, f"looked for {path}")]) from error
-    except UnicodeDecodeError as error:
-        message = f"the file is not UTF-8: {error.reason} at byte {error.start}"
-        raise SettingsError([Problem(path.name, message)]) from error
 
 
 def _check_sections(reading: Reading) -> None:
@@ -162,7 +154,10 @@ def _check_sections(reading: Reading) -> None:
             near = did_you_mean(name, [found for found in ini.sections if found[:3] == name[:3]])
             reading.problems.append(Problem(ini.name, f"the section [{name}] is missing", near))
     for name, section in ini.sections.items():
-        if name in _LATER_SECTIONS:
+        if name == OLD_COMMAND:
+            message = f"[{name}] is of an older kind of settings file"
+            hint = "such files run with run_begin.py; here the command is cmd1=PAI ..."
+        elif name in _LATER_SECTIONS:
             message, hint = f"this version does not have {_LATER_SECTIONS[name]} yet", ""
         elif name not in _OWN_SECTIONS:
             message, hint = f"there is no section [{name}]", did_you_mean(name, _OWN_SECTIONS)
@@ -178,7 +173,7 @@ def _warn_of_hidden_keys(reading: Reading, substitutions: Substitutions) -> None
             reading.warnings.append(f"{reading.ini.name}: {message}")
 
 
-def _read_platform(section: SectionReader) -> str:
+def _read_platform(section: SectionReader, accounts: Accounts) -> str:
     name = section.word("name").lower()
     if not name:
         section.fault("", "name is missing: where do the jobs run?", "name=local, on this machine")
@@ -190,6 +185,10 @@ def _read_platform(section: SectionReader) -> str:
     except RegistryError as error:
         message = error.message if name in NOT_YET else f"there is no platform {name!r}"
         section.fault("name", message, error.hint)
+    if name == MAXCOMPUTE and accounts.odps is None:
+        section.fault(
+            "name", f"{name} needs a section [{ODPS}]", "project_name, odps_endpoint, keys"
+        )
     return name
 
 
@@ -199,41 +198,6 @@ def _read_resume(section: SectionReader) -> bool:
         message = "this version cannot resume yet: a repeated trial starts at its first step"
         section.warn("resume", message)
     return resume
-
-
-def _read_steps(section: SectionReader, reading: Reading, files: int) -> tuple[Step, ...]:
-    steps = []
-    for entry in section.prefixed("cmd"):
-        filled = fill_command(entry.value, reading.words)
-        command = section.fill(entry, filled, in_shell=True)
-        if not command:
-            section.fault(entry.key, "the command is empty")
-        if "config" in filled.unknown and "config=" not in command:
-            names = ", ".join(f"${{config{number + 1}}}" for number in range(files))
-            message = f"[{_PARAMS}] has {files} files, so there is no ${{config}}"
-            section.fault(entry.key, message, names and f"write one of {names}")
-        _check_lines(section, entry)
-        for name in filled.unknown:
-            near = difflib.get_close_matches(name, reading.words, n=1, cutoff=0.8)
-            if near:
-                message = f"${{{name}}} is left to the shell; did you mean ${{{near[0]}}}?"
-                section.warn(entry.key, message)
-        steps.append(Step(entry.key, command, entry.line))
-    if not steps:
-        section.fault("", "there is no step", "as in cmd1=python train.py --config ${config}")
-    return tuple(steps)
-
-
-def _check_lines(section: SectionReader, entry: Entry) -> None:
-    """Find options on a line of their own, which the shell would take for commands."""
-    before = ""
-    for line in entry.value.split("\n"):
-        is_open = before.count("'") % 2 or before.count('"') % 2 or "<<" in before
-        if _OPTION_LINE.match(line.lstrip()) and not is_open and not before.endswith("\\\n"):
-            message = f"a line begins with {line.split()[0]}, which the shell runs as a command"
-            section.fault(entry.key, message, "end the line above it with a backslash")
-            return
-        before += line + "\n"
 
 
 def _read_files(section: SectionReader, reading: Reading, folder: Path) -> tuple[ConfigFile, ...]:

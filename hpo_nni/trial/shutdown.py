@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
+class Interrupted(Exception):  # noqa: N818  (it is not an error: the trial was told to end)
+    """The trial was told to end."""
+
+
 class Shutdown:
     """Notes that this process should end.
 
@@ -66,6 +70,11 @@ class Shutdown:
         if not self.requested:
             select.select([self._wake], [], [], seconds)
         return self.requested
+
+    def pause(self, seconds: float) -> None:
+        """Sleep; raises Interrupted as soon as this process should end."""
+        if self.wait(seconds):
+            raise Interrupted
 
     def resign(self) -> None:
         """End this process by the signal that it got.

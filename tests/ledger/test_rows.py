@@ -60,8 +60,9 @@ def spelled(record):
 
 def round_trip(record):
     connection = sqlite3.connect(":memory:")
-    for statement in MIGRATIONS[0]:
-        connection.execute(statement)
+    for migration in MIGRATIONS:
+        for statement in migration:
+            connection.execute(statement)
     connection.execute(insert(type(record)), to_row(record))
     row = connection.execute(select(type(record), "")).fetchone()
     connection.close()

@@ -15,7 +15,6 @@ def test_local_platform_is_known_in_any_case(name):
 @pytest.mark.parametrize(
     "name",
     [
-        "MaxCompute",
         "DLC",
         "PAI",
         "PAIFLOW",

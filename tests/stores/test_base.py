@@ -14,8 +14,8 @@ def test_paths_and_file_uris_are_local(uri):
 
 def test_a_scheme_that_nothing_reads_is_an_error_that_names_the_uri():
     with pytest.raises(StoreError) as caught:
-        open_store("oss://bucket/a.config")
+        open_store("hdfs://bucket/a.config")
 
-    assert caught.value.uri == "oss://bucket/a.config"
-    assert "no store reads oss:// yet" in caught.value.message
+    assert caught.value.uri == "hdfs://bucket/a.config"
+    assert "no store reads hdfs:// yet" in caught.value.message
     assert "copy the file to this machine" in caught.value.hint

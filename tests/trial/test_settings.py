@@ -118,7 +118,7 @@ def test_templates_give_steps_and_sources_in_the_order_of_the_file(ini) -> None:
     [
         ("name=local", "name=lokal", "trial.ini:2 [platform_config] name: there is no platform"),
         ("name=local", "name=DLC", "the platform 'dlc' is not there yet"),
-        ("name=local", "name=MaxCompute", "the platform 'maxcompute' is not there yet"),
+        ("name=local", "name=MaxCompute", "maxcompute needs a section [odps_config]"),
         ("name=local\n", "", "trial.ini:1 [platform_config]: name is missing"),
         ("cmd1=true", "cmd1=", "trial.ini:3 [platform_config] cmd1: the command is empty"),
         ("cmd1=true\n", "", "[platform_config]: there is no step"),
@@ -132,7 +132,7 @@ def test_templates_give_steps_and_sources_in_the_order_of_the_file(ini) -> None:
         ("cmd1=true", "cmd1=true\ngrace_seconds=-1", "'-1' is not a number of seconds"),
         ("[platform_config]", "[platform]", "did you mean 'platform_config'"),
         ("[platform_config]", "[platform]", "trial.ini: the section [platform_config] is missing"),
-        ("[platform_config]", "[oss_config]\nk=${AK}\n[platform_config]", "does not have files on"),
+        ("[platform_config]", "[dlc_config]\nk=${AK}\n[platform_config]", "the platform DLC yet"),
         ("[platform_config]", "[schedule_config]\n[platform_config]", "does not have times of day"),
         ("[platform_config]", "[x]\n[platform_config]", "trial.ini:1 [x]: there is no section [x]"),
         ("NNI_OUTPUT_DIR}", "NNI_OUTPUT}", "metric_source: nothing is known of ${NNI_OUTPUT}"),

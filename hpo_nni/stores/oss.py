@@ -1,0 +1,240 @@
+"""Objects on Alibaba Cloud's OSS, through `oss2`.
+
+`oss2` retries nothing that is used here, and its one timeout is that of a single read; the deadline
+of a whole call is kept here. See docs/adr/0010-oss-client.md for why it is `oss2`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import oss2
+
+from hpo_nni.errors import StoreError, TransientStoreError
+from hpo_nni.stores.base import StoredFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hpo_nni.secrets import Credentials
+
+_T = TypeVar("_T")
+
+CHUNK_BYTES = 1 << 18
+PAGE = 1000  # keys in one listing; the service gives no more
+_STANDARD = {"x-oss-range-behavior": "standard"}  # else a range beyond the end gives everything
+
+_HINTS = {
+    "InvalidAccessKeyId": "is accessKeyID right, and the key enabled?",
+    "SignatureDoesNotMatch": "accessKeySecret does not belong to accessKeyID",
+    "SecurityTokenExpired": "fetch a new sts token",
+    "InvalidSecurityToken": "the sts token does not belong to accessKeyID",
+    "AccessDenied": "the account may not do this: check the bucket's policy and the RAM rights; "
+    "a bucket of another region needs that region's endpoint",
+    "NoSuchBucket": "is the bucket's name right, and does the endpoint belong to its region?",
+    "RequestTimeTooSkewed": "this machine's clock is wrong by more than 15 minutes",
+    "InvalidBucketName": "a bucket's name has 3 to 63 of a-z, 0-9 and '-'",
+}
+_SYSTEM_WORDS = re.compile(
+    r"\[Errno -?\d+\] ([^')\"]+)|(Remote end closed connection|Read timed out|timed out)"
+)
+_TRANSIENT_CODES = {"SlowDown", "TooManyRequests", "QpsLimitExceeded", "RequestTimeout", "Busy"}
+
+
+@dataclass(frozen=True)
+class OssConnection:
+    """An account on OSS.
+
+    Attributes:
+        endpoint: as users write it, with or without `http://`.
+        credentials: resolved, in memory only.
+        region: such as `cn-beijing`; where it is given, requests are signed as V4.
+        connect_seconds: until a connection stands.
+        read_seconds: of silence within an answer.
+        deadline_seconds: for one call as a whole, whatever drips in.
+    """
+
+    endpoint: str
+    credentials: Credentials
+    region: str = ""
+    connect_seconds: float = 10.0
+    read_seconds: float = 30.0
+    deadline_seconds: float = 300.0
+
+
+class _Place(NamedTuple):
+    bucket: str
+    key: str
+
+
+class OssStore:
+    """Objects by `oss://BUCKET/KEY`.
+
+    Args:
+        connection: the account.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self, connection: OssConnection, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._session = oss2.Session()
+        self._auth = _auth(connection)
+
+    def read_text(self, uri: str) -> str:
+        """Return the text with its line endings as they are."""
+        data = self.read_range(uri, 0)
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            message = f"{uri} is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}"
+            raise StoreError(message, uri=uri, hint="save it as UTF-8") from error
+
+    def write_text(self, uri: str, text: str) -> None:
+        """Replace the object."""
+        self.write_bytes(uri, text.encode("utf-8"))
+
+    def write_bytes(self, uri: str, data: bytes) -> None:
+        """Replace the object: a put shows as a whole or not at all."""
+        bucket, key = self._open(uri)
+        self._call("write", uri, lambda: bucket.put_object(key, data))
+
+    def read_range(self, uri: str, start: int, end: int | None = None) -> bytes:
+        """Return what is there from `start` up to `end`; empty at and beyond the end."""
+        if end is not None and end <= start:
+            return b""
+        bucket, key = self._open(uri)
+        last = None if end is None else end - 1
+        whole = start == 0 and end is None
+        try:
+            return self._call(
+                "read",
+                uri,
+                lambda: self._body(
+                    uri,
+                    bucket.get_object(
+                        key, byte_range=None if whole else (start, last), headers=dict(_STANDARD)
+                    ),
+                ),
+            )
+        except _BeyondEndError:
+            return b""
+
+    def list_files(self, uri: str) -> list[StoredFile]:
+        """Return the objects directly below a prefix; one request per thousand."""
+        bucket, prefix = self._open(uri, is_folder=True)
+        found: list[StoredFile] = []
+        token = ""
+        while True:
+            page = self._call("list", uri, lambda: self._page(bucket, prefix, token))  # noqa: B023
+            found += [
+                StoredFile(entry.key[len(prefix) :], entry.size, entry.etag)
+                for entry in page.object_list
+                if entry.key != prefix  # an empty object that consoles make for a folder
+            ]
+            if not page.is_truncated:
+                return found
+            token = page.next_continuation_token
+
+    def _page(self, bucket: Any, prefix: str, token: str) -> Any:
+        return bucket.list_objects_v2(prefix, "/", continuation_token=token, max_keys=PAGE)
+
+    def _body(self, uri: str, answer: Any) -> bytes:
+        deadline = self._clock() + self._connection.deadline_seconds
+        chunks = []
+        while chunk := answer.read(CHUNK_BYTES):
+            chunks.append(chunk)
+            if self._clock() > deadline:
+                answer.resp.response.close()
+                message = f"cannot read {uri}: its bytes come too slowly"
+                raise TransientStoreError(message, uri=uri, hint=_reach(self._connection.endpoint))
+        return b"".join(chunks)
+
+    def _open(self, uri: str, *, is_folder: bool = False) -> tuple[Any, str]:
+        place = _parse(uri, is_folder=is_folder)
+        connection = self._connection
+        try:
+            bucket = oss2.Bucket(
+                self._auth,
+                connection.endpoint,
+                place.bucket,
+                session=self._session,
+                connect_timeout=(connection.connect_seconds, connection.read_seconds),
+                region=connection.region or None,
+            )
+        except oss2.exceptions.ClientError as error:
+            raise StoreError(f"{uri} cannot be used: {error.body}", uri=uri) from error
+        return bucket, place.key
+
+    def _call(self, verb: str, uri: str, call: Callable[[], _T]) -> _T:
+        try:
+            return call()
+        except oss2.exceptions.OssError as error:
+            raise _translate(verb, uri, error, self._connection.endpoint) from error
+        except StoreError:  # it is an OSError, too
+            raise
+        except OSError as error:  # requests', while the body is read
+            message = f"cannot {verb} {uri}: the connection broke: {_cause(error)}"
+            hint = _reach(self._connection.endpoint)
+            raise TransientStoreError(message, uri=uri, hint=hint) from error
+
+
+class _BeyondEndError(StoreError):
+    """A range begins where the object ends, or behind it."""
+
+
+def _auth(connection: OssConnection) -> Any:
+    pair = connection.credentials
+    key_id, key_secret = pair.key_id.reveal(), pair.key_secret.reveal()
+    version = oss2.AUTH_VERSION_4 if connection.region else oss2.AUTH_VERSION_1
+    if pair.sts_token is not None:
+        return oss2.StsAuth(key_id, key_secret, pair.sts_token.reveal(), auth_version=version)
+    return oss2.make_auth(key_id, key_secret, version)
+
+
+def _parse(uri: str, *, is_folder: bool = False) -> _Place:
+    bucket, _, key = uri.partition("://")[2].partition("/")
+    if is_folder and key and not key.endswith("/"):
+        key += "/"
+    if not bucket or not (key or is_folder):
+        raise StoreError(f"{uri} names no object", uri=uri, hint="as in oss://bucket/folder/name")
+    return _Place(bucket, key)
+
+
+def _translate(verb: str, uri: str, error: oss2.exceptions.OssError, endpoint: str) -> StoreError:
+    if isinstance(error, oss2.exceptions.RequestError):
+        message = f"cannot {verb} {uri}: {endpoint} does not answer: {_cause(error.exception)}"
+        return TransientStoreError(message, uri=uri, hint=_reach(endpoint))
+    if error.status == 416:
+        return _BeyondEndError(f"{uri} ends before that", uri=uri)
+    if error.code == "NoSuchKey":
+        return StoreError(
+            f"there is no {uri}", uri=uri, hint="is the path right? OSS tells upper case from lower"
+        )
+    words = error.message or error.body or f"status {error.status}"
+    message = f"cannot {verb} {uri}: {error.code or 'OSS'}: {words}"
+    hint = _HINTS.get(error.code, "")
+    if error.request_id:  # not in the message, which is the same whenever the fault is
+        hint = f"{hint} (request {error.request_id})".lstrip()
+    is_transient = error.status == 429 or error.status >= 500 or error.code in _TRANSIENT_CODES
+    if is_transient or isinstance(error, oss2.exceptions.InconsistentError):
+        return TransientStoreError(message, uri=uri, hint=hint)
+    return StoreError(message, uri=uri, hint=hint)
+
+
+def _cause(error: Exception) -> str:
+    """The operating system's words out of what requests and urllib3 wrap around them."""
+    found = _SYSTEM_WORDS.search(str(error))
+    return found[1] or found[2] if found else type(error).__name__
+
+
+def _reach(endpoint: str) -> str:
+    hint = f"can this machine reach {endpoint}?"
+    if "-internal." in endpoint:
+        hint += " Endpoints with -internal answer only inside Alibaba Cloud"
+    return hint

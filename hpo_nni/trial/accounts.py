@@ -1,0 +1,209 @@
+"""`[oss_config]` and `[odps_config]`: whose account is used, and where.
+
+Values are references (`env:NAME`, `${NAME}`, `file:PATH`) or stand there plainly; every process
+that needs one resolves it for itself, in memory, when it opens a connection.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpo_nni.errors import SettingsError
+from hpo_nni.secrets import CredentialReferences, Reference
+from hpo_nni.trial.ini import read_ini, read_text, split_lines
+from hpo_nni.trial.sections import Reading, SectionReader
+from hpo_nni.trial.templates import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hpo_nni.errors import Problem
+    from hpo_nni.platforms.maxcompute_service import MaxComputeConnection
+    from hpo_nni.secrets import Secret
+    from hpo_nni.stores.oss import OssConnection
+
+OSS, ODPS = "oss_config", "odps_config"
+OLD_COMMAND = "easyrec_cmd_config"  # in files that have no templates
+_TOKENS = ("securityToken", "security_token", "sts_token")
+_SPELLINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    OSS: {
+        "endpoint": ("endpoint",),
+        "key_id": ("accessKeyID",),
+        "key_secret": ("accessKeySecret",),
+        "sts_token": _TOKENS,
+        "region": ("region",),
+        "role_arn": ("role_arn",),
+    },
+    ODPS: {
+        "endpoint": ("odps_endpoint", "end_point"),
+        "project": ("project_name",),
+        "key_id": ("access_id", "accessKeyID"),
+        "key_secret": ("access_key", "accessKeySecret"),
+        "sts_token": _TOKENS,
+        "region": ("region",),
+        "log_view_host": ("log_view_host",),
+        "role_arn": ("role_arn",),
+    },
+}
+_PAIR = ("key_id", "key_secret")
+_NEEDED = {OSS: ("endpoint", *_PAIR), ODPS: ("endpoint", "project", *_PAIR)}
+
+
+@dataclass(frozen=True)
+class Account:
+    """One section, as the user wrote it.
+
+    Attributes:
+        credentials: the key pair.
+        values: what else it says, by our names: endpoint, region, project, log_view_host.
+        places: name -> `file:line [section] key`.
+    """
+
+    credentials: CredentialReferences
+    values: Mapping[str, Reference]
+    places: Mapping[str, str]
+
+    def get(self, name: str, environ: Mapping[str, str], directory: Path) -> str:
+        """A value that is no secret; empty if it is not given.
+
+        Raises:
+            SettingsError: it is a reference that leads nowhere.
+        """
+        reference = self.values.get(name)
+        if reference is None:
+            return ""
+        try:
+            return reference.resolve(environ, directory).reveal()
+        except SettingsError as error:
+            raise error.located(self.places.get(name, name)) from error
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """What a settings file says about accounts; holds references, and connects on demand.
+
+    Attributes:
+        directory: what the paths of `file:` are relative to.
+    """
+
+    directory: Path = field(default_factory=Path)
+    oss: Account | None = None
+    odps: Account | None = None
+
+    def schemes(self) -> frozenset[str]:
+        """The schemes of URIs that can be reached."""
+        return frozenset({"oss"} if self.oss is not None else ())
+
+    def secrets(self, environ: Mapping[str, str]) -> Iterator[Secret]:
+        """All values that must not be shown.
+
+        Raises:
+            SettingsError: with every credential that leads nowhere.
+        """
+        problems: list[Problem] = []
+        found: list[Secret] = []
+        for account in (self.oss, self.odps):
+            if account is not None:
+                try:
+                    found += account.credentials.resolve(environ, self.directory).secrets()
+                except SettingsError as error:
+                    problems += error.problems
+        if problems:
+            raise SettingsError(list(dict.fromkeys(problems)))
+        yield from found
+
+    def connect_oss(self, environ: Mapping[str, str] = os.environ) -> OssConnection:
+        """What an `OssStore` is made from; raises SettingsError where references lead nowhere."""
+        from hpo_nni.stores.base import STORES  # noqa: PLC0415 - the SDK takes its time
+        from hpo_nni.stores.oss import OssConnection  # noqa: PLC0415
+
+        STORES.load("oss")
+        assert self.oss is not None, "settings without [oss_config] name nothing on OSS"
+        return OssConnection(
+            endpoint=self.oss.get("endpoint", environ, self.directory),
+            credentials=self.oss.credentials.resolve(environ, self.directory),
+            region=self.oss.get("region", environ, self.directory),
+        )
+
+    def connect_maxcompute(self, environ: Mapping[str, str] = os.environ) -> MaxComputeConnection:
+        """The same for MaxCompute."""
+        from hpo_nni.platforms.maxcompute_service import MaxComputeConnection  # noqa: PLC0415
+
+        assert self.odps is not None, "the platform MaxCompute needs [odps_config]"
+        return MaxComputeConnection(
+            project=self.odps.get("project", environ, self.directory),
+            endpoint=self.odps.get("endpoint", environ, self.directory),
+            credentials=self.odps.credentials.resolve(environ, self.directory),
+            region=self.odps.get("region", environ, self.directory),
+            logview_host=self.odps.get("log_view_host", environ, self.directory),
+        )
+
+
+def read_accounts(reading: Reading, directory: Path) -> Accounts:
+    """Read both sections as far as they are there; faults go to `reading`."""
+    oss = _read_account(reading, OSS, None)
+    odps = _read_account(reading, ODPS, oss)
+    accounts = Accounts(directory, oss, odps)
+    _warn_of_plain(reading, accounts)
+    return accounts
+
+
+def load_accounts(path: Path) -> Accounts:
+    """Read only the accounts of a settings file, for a process that has to cancel a job.
+
+    Raises:
+        SettingsError: the file cannot be read, or the accounts have faults.
+    """
+    text = read_text(path)
+    is_old = f"[{OLD_COMMAND}]" in text
+    ini = read_ini(split_lines(text) if is_old else render(text, path.name), path.name)
+    reading = Reading(ini, {}, keys_are_known=False)
+    accounts = read_accounts(reading, path.parent)
+    if reading.problems:
+        raise SettingsError(reading.problems)
+    return accounts
+
+
+def _read_account(reading: Reading, name: str, fallback: Account | None) -> Account | None:
+    if name not in reading.ini.sections:
+        return None
+    section = SectionReader(reading, name)
+    values: dict[str, Reference] = {}
+    places: dict[str, str] = {}
+    for meaning, spellings in _SPELLINGS[name].items():
+        given = [key for key in spellings if key in section.entries]
+        for key in given:
+            values[meaning] = section.reference(key)
+            places[meaning] = reading.ini.where(section.entries[key].line, name, key)
+        if len(given) > 1:
+            section.fault(given[1], f"{given[0]} says the same: one of them is enough")
+    section.finish([key for keys in _SPELLINGS[name].values() for key in keys])
+    if values.pop("role_arn", None) is not None:
+        message = "the role is not assumed here: jobs get theirs by -Darn; OSS and MaxCompute are "
+        section.warn("role_arn", f"{message}used with the keys as they are, and {_TOKENS[0]}")
+    borrows = fallback is not None and not {*_PAIR, "sts_token"} & values.keys()
+    needed = [key for key in _NEEDED[name] if not (borrows and key in _PAIR)]
+    for meaning in needed:
+        if meaning not in values:
+            hint = " or ".join(_SPELLINGS[name][meaning])
+            section.fault("", f"{_SPELLINGS[name][meaning][0]} is missing", f"the key is {hint}")
+    if borrows and fallback is not None:
+        return Account(fallback.credentials, values, places)
+    empty = Reference("env")
+    credentials = CredentialReferences(
+        values.pop("key_id", empty),
+        values.pop("key_secret", empty),
+        values.pop("sts_token", None),
+        tuple(places.items()),
+    )
+    return Account(credentials, values, places)
+
+
+def _warn_of_plain(reading: Reading, accounts: Accounts) -> None:
+    given = [account.credentials for account in (accounts.oss, accounts.odps) if account]
+    for credentials in dict.fromkeys(given):
+        if credentials.warning():
+            reading.warnings.append(credentials.warning())
