@@ -184,4 +184,4 @@ def test_a_second_run_of_a_trial_gives_its_jobs_new_names(rig):
 def test_the_grace_period_of_the_ini_is_the_platforms(rig):
     one = rig("cmd1=true")
 
-    assert open_platform(one.settings, one.place)._grace == 0.2
+    assert open_platform(one.settings, one.place.working_directory)._grace == 0.2
