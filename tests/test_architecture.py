@@ -26,8 +26,9 @@ ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(ROW, BASE),
     "optimizers": BASE | {"space"},
     "trial": BASE | ROW,
-    "core": BASE | ROW | {"trial"},
-    "cli": BASE | ROW | {"trial", "core"},
+    "dialects": BASE | ROW | {"trial"},
+    "core": BASE | ROW | {"trial", "dialects"},
+    "cli": BASE | ROW | {"trial", "dialects", "core"},
     "testing": BASE | ROW | {"trial"},
 }
 SDKS = {

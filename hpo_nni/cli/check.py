@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpo_nni.cli.acceptance import ask_nni
 from hpo_nni.cli.experiment_file import ALGORITHMS, ExperimentFile
+from hpo_nni.dialects.easyrec import load_any
 from hpo_nni.direction import Direction
 from hpo_nni.errors import HpoNniError, Problem, SettingsError
 from hpo_nni.nni_api.launch import nni_version
@@ -22,7 +23,7 @@ from hpo_nni.registry import did_you_mean
 from hpo_nni.space.reading import load_experiment_space
 from hpo_nni.trial.command import settings_file
 from hpo_nni.trial.files import prepare_files, read_bases
-from hpo_nni.trial.settings import Substitutions, load_settings
+from hpo_nni.trial.settings import Substitutions
 
 if TYPE_CHECKING:
     import argparse
@@ -142,7 +143,7 @@ class Check:
             self.warnings.append(f"{where}: {message} ({hint})")
         if path is None:
             return None
-        settings = self._attempt(lambda: load_settings(path, Substitutions(point=_middle(space))))
+        settings = self._attempt(lambda: load_any(path, Substitutions(point=_middle(space))))
         if settings is not None:
             self.warnings += settings.warnings
             weights = ", ".join(f"{name} x {w:g}" for name, w in settings.metrics.weights.items())
@@ -150,6 +151,8 @@ class Check:
         return settings
 
     def _check_directions(self, file: ExperimentFile, settings: TrialSettings) -> None:
+        if "metric_dict" not in settings.metrics.lines:
+            return  # an older file has no place to state it
         line = settings.metrics.lines.get("optimize_mode")
         place = f"{settings.path.name}:{line}" if line else settings.path.name
         stated = {f"{place} [metric_config]": settings.metrics.direction.value}
@@ -192,7 +195,9 @@ class Check:
         width = max(map(len, space), default=0)
         for key in space:
             old = [place.old for place in touched if place.key == key]
-            if old or key not in substituted:
+            if not old and settings.passes_point and key not in substituted:
+                shown = "handed over with the job"
+            elif old or key not in substituted:
                 shown = f"{len(old)} place{'s' * (len(old) != 1)}: {_shorten(old)}"
             else:
                 shown = "substituted"
@@ -231,7 +236,7 @@ def _middle(space: SearchSpace | None) -> dict[str, Any] | None:
 def _apply(ini: Path, point: dict[str, Any], bases: list[BaseFile]) -> list[PreparedFile]:
     """What a trial does with its point, without writing anything."""
     substitutions = Substitutions(point=point)
-    return prepare_files(load_settings(ini, substitutions), point, substitutions, bases)
+    return prepare_files(load_any(ini, substitutions), point, substitutions, bases)
 
 
 def _located(problem: Problem, space: SearchSpace) -> Problem:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo_nni.dialects.easyrec import load_any
 from hpo_nni.documents import find_values, load_schema, parse_document
 from hpo_nni.errors import HpoNniError, Problem, SettingsError
 from hpo_nni.ledger.records import BASELINE
 from hpo_nni.space.parameters import Choice
 from hpo_nni.stores.base import open_store
 from hpo_nni.trial.command import settings_file
-from hpo_nni.trial.settings import load_settings
 from hpo_nni.trial.substitutions import Substitutions, bare_name
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _settings(config: Mapping[str, Any], point: Mapping[str, Any]) -> TrialSetti
     if path is None:
         logger.error("trialCommand names no --config; the untuned trial is shown without values")
         return None
-    return load_settings(path, Substitutions(point=point))
+    return load_any(path, Substitutions(point=point))
 
 
 def _bases(settings: TrialSettings) -> Iterator[_Base]:

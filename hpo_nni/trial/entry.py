@@ -28,7 +28,7 @@ from hpo_nni.trial.shutdown import Shutdown
 from hpo_nni.trial.substitutions import Substitutions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hpo_nni.ledger import Ledger
     from hpo_nni.nni_api.trial_channel import TrialChannel
@@ -37,7 +37,11 @@ if TYPE_CHECKING:
     from hpo_nni.trial.runner import Outcome
     from hpo_nni.trial.settings import TrialSettings
 
+    Loader = Callable[[Path, Substitutions], TrialSettings]
+
 logger = logging.getLogger(__name__)
+
+MIRRORED_POINT = "edit_config.json"
 
 
 class TerminalChannel:
@@ -59,16 +63,24 @@ class TerminalChannel:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one trial; 0 if it succeeded, 1 if it failed, 2 if its files are wrong."""
-    arguments = _parse(argv)
+    return execute(new_parser("python -m hpo_nni.trial").parse_args(argv), load_settings)
+
+
+def execute(arguments: argparse.Namespace, load: Loader) -> int:
+    """Do what the arguments of `new_parser` say, with settings that `load` reads; as `main`."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
+    for name in ("oss2", "odps"):  # SDKs that tell of every request, also when all is well
+        logging.getLogger(name).setLevel(logging.WARNING)
     place = find_place(os.environ, now=time.time(), pid=os.getpid())
     try:
         channel = _channel(place, arguments.params)
         if arguments.dry_run:
-            return _dry_run(arguments.config, place, channel.receive_point().parameters)
-        return _run(arguments.config, place, channel)
+            point = channel.receive_point().parameters
+            settings = _load(load, arguments.config, _substitutions(place, point))
+            return _dry_run(settings, place, point)
+        return _run(arguments.config, load, place, channel)
     except SettingsError as error:
         print(describe(error), file=sys.stderr)
         return 2
@@ -77,10 +89,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m hpo_nni.trial", description="Run one trial of an experiment."
-    )
+def new_parser(program: str) -> argparse.ArgumentParser:
+    """The arguments of a command that runs one trial."""
+    parser = argparse.ArgumentParser(prog=program, description="Run one trial of an experiment.")
     parser.add_argument("--config", type=Path, required=True, help="the trial's settings, an ini")
     parser.add_argument(
         "--params", type=Path, metavar="FILE", help="outside NNI: a point as JSON, {key: value}"
@@ -88,7 +99,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--dry-run", action="store_true", help="print the edits and the jobs; touch nothing"
     )
-    return parser.parse_args(argv)
+    return parser
 
 
 def _channel(place: Place, params: Path | None) -> TrialChannel:
@@ -118,21 +129,19 @@ def _substitutions(place: Place, point: Mapping[str, Any]) -> Substitutions:
     )
 
 
-def _load(config: Path, substitutions: Substitutions) -> TrialSettings:
-    settings = load_settings(config.resolve(), substitutions)
+def _load(load: Loader, config: Path, substitutions: Substitutions) -> TrialSettings:
+    settings = load(config.resolve(), substitutions)
     for warning in settings.warnings:
         logger.warning("%s", warning)
     return settings
 
 
-def _dry_run(config: Path, place: Place, point: Mapping[str, Any]) -> int:
+def _dry_run(settings: TrialSettings, place: Place, point: Mapping[str, Any]) -> int:
     """Print the edited configs as diffs, and the plan."""
     from hpo_nni.platforms.base import JobSpec  # noqa: PLC0415  (a trial loads it in its runner)
     from hpo_nni.trial.platforms import open_platform  # noqa: PLC0415
 
-    substitutions = _substitutions(place, point)
-    settings = _load(config, substitutions)
-    for file in prepare_files(settings, point, substitutions):
+    for file in prepare_files(settings, point, _substitutions(place, point)):
         print(f"# {file.source} -> {file.target}")
         print(file.diff() or "# no edits", end="\n\n")
     platform = open_platform(settings, place.working_directory)
@@ -148,7 +157,7 @@ def _dry_run(config: Path, place: Place, point: Mapping[str, Any]) -> int:
     return 0
 
 
-def _run(config: Path, place: Place, channel: TrialChannel) -> int:
+def _run(config: Path, load: Loader, place: Place, channel: TrialChannel) -> int:
     from hpo_nni.ledger import Ledger  # noqa: PLC0415  (a dry run needs none)
 
     shutdown = Shutdown(watch_parent=place.nni is not None)
@@ -156,7 +165,10 @@ def _run(config: Path, place: Place, channel: TrialChannel) -> int:
     shutdown.install()  # until here a signal just ends the process, while it waits for NNI
     place.output_directory.mkdir(parents=True, exist_ok=True)
     with Ledger.open(place.working_directory) as ledger:
-        trial = _Trial(config, place, point, _substitutions(place, point), ledger)
+        substitutions = _substitutions(place, point)
+        trial = _Trial(
+            lambda: _load(load, config, substitutions), place, point, substitutions, ledger
+        )
         outcome = trial.run(channel, shutdown)
     if outcome.state is TrialState.SUCCEEDED:
         return 0
@@ -173,11 +185,20 @@ def _redact_from_now_on(settings: TrialSettings) -> None:
         handler.addFilter(RedactingFilter(redact))
 
 
+def _write_point(file: Path, point: Mapping[str, Any] | None) -> None:
+    """Put the point beside the copies of event files; metrics matter more than it."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(point, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        logger.warning("%s cannot be written: %s", file, error)
+
+
 @dataclass(frozen=True)
 class _Trial:
     """One trial and its entry in the ledger: however it ends, the ledger has it with a reason."""
 
-    config: Path
+    load: Callable[[], TrialSettings]
     place: Place
     point: Mapping[str, Any]
     substitutions: Substitutions
@@ -190,6 +211,8 @@ class _Trial:
         try:
             _redact_from_now_on(settings)
             self._write_configs(prepare_files(settings, self.point, self.substitutions))
+            if settings.mirror:
+                _write_point(Path(settings.mirror, MIRRORED_POINT), self.substitutions.point)
             return TrialRunner(self.place, settings, self.ledger, channel, shutdown).run()
         except HpoNniError as error:
             self._fail(str(error))
@@ -201,7 +224,7 @@ class _Trial:
     def _load_and_begin(self) -> TrialSettings:
         """Read the settings; the trial is in the ledger even if they are wrong."""
         try:
-            settings = _load(self.config, self.substitutions)
+            settings = self.load()
         except HpoNniError as error:
             self._begin(Direction.MAXIMIZE)
             self._fail(str(error))

@@ -143,7 +143,7 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
     platform.finish(["name", "cmd1", "resume", "grace_seconds"])
     output.finish(["model_path", "summary_path"])
     if reading.problems:
-        raise SettingsError(sorted(reading.problems, key=_line_of))
+        raise SettingsError(sorted(reading.problems, key=line_of))
     return settings
 
 
@@ -258,6 +258,7 @@ def _used_keys(names: set[str], substitutions: Substitutions) -> frozenset[str]:
     return frozenset().union(*keys)
 
 
-def _line_of(problem: Problem) -> int:
+def line_of(problem: Problem) -> int:
+    """The line in the ini that a problem is about; 0 where it is about none."""
     match = re.search(r":(\d+)", problem.where)
     return int(match[1]) if match else 0

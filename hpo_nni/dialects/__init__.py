@@ -1,0 +1,1 @@
+"""Other systems' files and commands, translated into ours."""
