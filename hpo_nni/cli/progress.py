@@ -74,9 +74,11 @@ class Progress:
             self._stream.write(status + "\n")
         self._stream.flush()
 
-    def say(self, text: str) -> None:
-        """Write one line of text, without disturbing the status line."""
-        self._line(text)
+    def finish(self, trials: Sequence[TrialRecord], limits: Limits, elapsed: float) -> None:
+        """Write how the experiment stands at its end, and an empty line."""
+        self._next_line = elapsed
+        self.show(trials, limits, elapsed)
+        self._stream.write("\n\n" if self._live else "\n")
         self._stream.flush()
 
     def _line(self, text: str) -> None:

@@ -131,7 +131,7 @@ def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown
         is_stuck = time.monotonic() - busy > IDLE_SECONDS
         if status in ENDED or (is_stuck and status == STARVED):
             if progress is not None:
-                progress.say("")
+                progress.finish(trials, limits, time.monotonic() - started)
             return "" if status != "ERROR" else _words_of(experiment)
         if is_stuck and fatal_error(_logs(experiment)):
             return _with_cause(experiment, "the tuner or the assessor failed, and NNI cannot go on")

@@ -49,16 +49,28 @@ def test_on_a_terminal_the_status_is_redrawn_in_place():
     progress.show([trial(0, TrialState.RUNNING)], FOUR, 1.0)
     first = stream.getvalue()
     progress.show([trial(0, TrialState.CANCELLED)], FOUR, 2.0)
-    progress.say("done")
+    progress.finish([trial(0, TrialState.CANCELLED)], FOUR, 3.0)
 
     assert first.startswith("\r   0:01  [0/4 trials done")
     assert "\n" not in first
     rest = stream.getvalue().removeprefix(first)
-    wiped, line, status, *_ = rest.split("\r")[1:]
+    wiped, line, status, last = rest.split("\r")[1:]
     assert wiped.isspace()
     assert line == "   0:02  trial 0             cancelled\n"
     assert "1 cancelled" in status
-    assert stream.getvalue().endswith("\rdone\n")
+    assert last.startswith("   0:03  [1/4 trials done")
+    assert last.endswith("\n\n")
+
+
+def test_a_log_ends_with_how_the_experiment_stands():
+    stream = io.StringIO()
+    progress = Progress(stream, UP)
+    progress.show([trial(0, TrialState.RUNNING)], FOUR, 1.0)
+
+    progress.finish([trial(0, score=0.5)], FOUR, 2.0)
+
+    assert "[1/4 trials done" in stream.getvalue().splitlines()[-2]
+    assert stream.getvalue().endswith("\n\n")
 
 
 def test_without_a_number_of_trials_none_is_promised():

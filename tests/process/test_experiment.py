@@ -201,7 +201,9 @@ def test_interrupt_cancels_every_running_job_before_it_returns(experiment, run):
     with running.ledger() as ledger:
         trials = ledger.trials(running.id)
         assert {trial.state for trial in trials} == {TrialState.CANCELLED}
-        assert {trial.reason for trial in trials} == {"hpo-nni run was interrupted"}
+        # a trial that NNI began in the same moment has no order of ours yet
+        told = {"hpo-nni run was interrupted", "the experiment was stopped (signal SIGTERM)"}
+        assert "hpo-nni run was interrupted" in {trial.reason for trial in trials} <= told
         assert not ledger.live_jobs(running.id)
 
 
