@@ -248,3 +248,25 @@ def test_credentials_are_in_no_file(cloud, folder):
     hide = Redactor([Secret(KEY_ID), Secret(KEY_SECRET)])
     texts = [out, err, *(path.read_bytes().decode("latin-1") for path in found)]
     assert all(hide(text) == text for text in texts)
+
+
+def test_an_edited_config_is_uploaded_under_the_trials_own_name(cloud, folder):
+    text = INI.replace("  -Dedit_config_json='${tuner_params_json}'\"", '"').replace(
+        "oss://bkt/pipeline.config", "${config}"
+    )
+    own = "oss://bkt/pipeline.config,oss://bkt/configs/${exp_id}_${trial_id}.config"
+    (folder / "trial.ini").write_text(
+        f"{text}[params_config]\nparams_src_dst_filepath={own}\nformat=prototext\n",
+        encoding="utf-8",
+    )
+    cloud.oss.faults.add(RequestFault(Action.REFUSE, "PUT", status=503))
+
+    code, _, err = cloud.run(folder, {"train_config.num_steps": 60})
+
+    assert code == 0, err
+    (instance,) = cloud.jobs.instances.submitted()
+    (stored,) = cloud.oss.objects("bkt", "configs/")
+    assert instance.parameters["config"] == f"oss://bkt/{stored.key}"
+    written = cloud.oss.read("bkt", stored.key).decode()
+    assert written == CONFIG.replace("num_steps: 100 ", "num_steps: 60 ")
+    assert len(cloud.scores(instance)) == 3
