@@ -270,3 +270,27 @@ def test_an_edited_config_is_uploaded_under_the_trials_own_name(cloud, folder):
     written = cloud.oss.read("bkt", stored.key).decode()
     assert written == CONFIG.replace("num_steps: 100 ", "num_steps: 60 ")
     assert len(cloud.scores(instance)) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("tables/train", "tables/trian", "ODPS-0130131"),
+        ("algo_public", "algo_pubic", "xflow not found"),
+        ("project_name=demo", "project_name=demmo", "is project_name right"),
+        ("metric_source=oss://bkt", "metric_source=oss://bukt", "NoSuchBucket"),
+    ],
+)
+def test_a_refusal_ends_the_trial_in_the_services_words(cloud, folder, before, after, words):
+    (folder / "trial.ini").write_text(INI.replace(before, after), encoding="utf-8")
+
+    code, _, err = cloud.run(folder, {})
+
+    assert code == 1
+    assert words in err
+    assert not cloud.jobs.instances.running()
+    with ledger_of(folder) as ledger:
+        (trial,) = ledger.trials(ledger.experiments()[0].id)
+        assert trial.state.value == "failed"
+        assert words in trial.reason
+        assert not ledger.live_jobs()
