@@ -12,7 +12,6 @@ from hpo_nni.documents import find_values, load_schema, parse_document
 from hpo_nni.errors import HpoNniError, Problem, SettingsError
 from hpo_nni.ledger.records import BASELINE
 from hpo_nni.space.parameters import Choice
-from hpo_nni.stores.base import open_store
 from hpo_nni.trial.command import settings_file
 from hpo_nni.trial.substitutions import Substitutions, bare_name
 
@@ -78,7 +77,7 @@ def _settings(config: Mapping[str, Any], point: Mapping[str, Any]) -> TrialSetti
 
 def _bases(settings: TrialSettings) -> Iterator[_Base]:
     for file in settings.files:
-        text = open_store(file.source).read_text(file.source)
+        text = settings.accounts.store(file.source).read_text(file.source)
         document = parse_document(text, path=file.source, format=file.format or None)
         schema = load_schema(file.schema, settings.path.parent) if file.schema else None
         yield _Base(text, document, schema)

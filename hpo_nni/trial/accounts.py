@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from hpo_nni.errors import SettingsError
 from hpo_nni.secrets import CredentialReferences, Reference
+from hpo_nni.stores.base import STORES, open_store
 from hpo_nni.trial.ini import read_ini, read_text, split_lines
 from hpo_nni.trial.sections import Reading, SectionReader
 from hpo_nni.trial.templates import render
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from hpo_nni.errors import Problem
     from hpo_nni.platforms.maxcompute_service import MaxComputeConnection
     from hpo_nni.secrets import Secret
+    from hpo_nni.stores.base import Store
     from hpo_nni.stores.oss import OssConnection
 
 OSS, ODPS = "oss_config", "odps_config"
@@ -115,12 +117,16 @@ class Accounts:
             raise SettingsError(list(dict.fromkeys(problems)))
         yield from found
 
+    def store(self, uri: str) -> Store:
+        """The store of a path or URI, opened with the account it needs."""
+        connections = {"oss": self.connect_oss()} if uri.startswith("oss://") and self.oss else {}
+        return open_store(uri, connections)
+
     def connect_oss(self, environ: Mapping[str, str] = os.environ) -> OssConnection:
         """What an `OssStore` is made from; raises SettingsError where references lead nowhere."""
-        from hpo_nni.stores.base import STORES  # noqa: PLC0415 - the SDK takes its time
-        from hpo_nni.stores.oss import OssConnection  # noqa: PLC0415
+        STORES.load("oss")  # says which extra is missing
+        from hpo_nni.stores.oss import OssConnection  # noqa: PLC0415 - the SDK takes its time
 
-        STORES.load("oss")
         assert self.oss is not None, "settings without [oss_config] name nothing on OSS"
         return OssConnection(
             endpoint=self.oss.get("endpoint", environ, self.directory),

@@ -22,9 +22,11 @@ from hpo_nni.ledger.records import BASELINE, ExperimentRecord, TrialRecord, Tria
 from hpo_nni.nni_api.trial_channel import TrialPoint, open_channel
 from hpo_nni.secrets import RedactingFilter, Redactor
 from hpo_nni.trial.files import is_baseline, prepare_files, write_files
+from hpo_nni.trial.orders import who_ended
 from hpo_nni.trial.place import find_place
+from hpo_nni.trial.retry import Retrier
 from hpo_nni.trial.settings import load_settings
-from hpo_nni.trial.shutdown import Shutdown
+from hpo_nni.trial.shutdown import Interrupted, Shutdown
 from hpo_nni.trial.substitutions import Substitutions
 
 if TYPE_CHECKING:
@@ -205,15 +207,19 @@ class _Trial:
     ledger: Ledger
 
     def run(self, channel: TrialChannel, shutdown: Shutdown) -> Outcome:
-        from hpo_nni.trial.runner import TrialRunner  # noqa: PLC0415  (a dry run needs none)
+        from hpo_nni.trial.runner import Outcome, TrialRunner  # noqa: PLC0415  (as above)
 
         settings = self._load_and_begin()
         try:
             _redact_from_now_on(settings)
-            self._write_configs(prepare_files(settings, self.point, self.substitutions))
+            self._prepare(settings, Retrier(shutdown.pause))
             if settings.mirror:
                 _write_point(Path(settings.mirror, MIRRORED_POINT), self.substitutions.point)
             return TrialRunner(self.place, settings, self.ledger, channel, shutdown).run()
+        except Interrupted:
+            state, reason = who_ended(self.place, self.ledger, shutdown.cause)
+            self.ledger.end_trial(self.place.trial_id, state, reason)
+            return Outcome(state, reason)
         except HpoNniError as error:
             self._fail(str(error))
             raise
@@ -250,7 +256,13 @@ class _Trial:
             )
         )
 
-    def _write_configs(self, prepared: Sequence[PreparedFile]) -> None:
+    def _prepare(self, settings: TrialSettings, retrier: Retrier) -> None:
+        """Edit the configs and write them; stores that are busy are tried again."""
+        prepared = retrier(lambda: prepare_files(settings, self.point, self.substitutions))
+        retrier(lambda: write_files(prepared, settings.accounts))
+        self._note_configs(prepared)
+
+    def _note_configs(self, prepared: Sequence[PreparedFile]) -> None:
         for file in prepared:
             for touched in file.touched:
                 logger.info(
@@ -262,7 +274,6 @@ class _Trial:
                     touched.new,
                     touched.note,
                 )
-        write_files(prepared)
         self.ledger.set_configs(self.place.trial_id, [file.target for file in prepared])
 
     def _fail(self, reason: str) -> None:

@@ -17,15 +17,22 @@ from hpo_nni.documents import (
     parse_document,
     unified_diff,
 )
-from hpo_nni.errors import DocumentError, HpoNniError, KeyPathError, Problem, SettingsError
+from hpo_nni.errors import (
+    DocumentError,
+    HpoNniError,
+    KeyPathError,
+    Problem,
+    SettingsError,
+    TransientStoreError,
+)
 from hpo_nni.ledger.records import BASELINE
-from hpo_nni.stores.base import open_store
 from hpo_nni.trial.shell import fill_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hpo_nni.documents import ConfigDocument, Schema, Touched
+    from hpo_nni.trial.accounts import Accounts
     from hpo_nni.trial.settings import ConfigFile, TrialSettings
     from hpo_nni.trial.substitutions import Substitutions
 
@@ -100,7 +107,7 @@ def read_bases(settings: TrialSettings) -> list[BaseFile]:
     return _all(
         lambda file: BaseFile(
             file=file,
-            text=open_store(file.source).read_text(file.source),
+            text=settings.accounts.store(file.source).read_text(file.source),
             schema=load_schema(file.schema, folder) if file.schema else None,
         ),
         settings.files,
@@ -146,14 +153,17 @@ def prepare_files(
     return prepared
 
 
-def write_files(prepared: Sequence[PreparedFile]) -> None:
+def write_files(prepared: Sequence[PreparedFile], accounts: Accounts) -> None:
     """Write each trial's copy, atomically."""
     for file in prepared:
-        open_store(file.target).write_text(file.target, file.text)
+        accounts.store(file.target).write_text(file.target, file.text)
 
 
 def _all(make: Callable[[S], T], things: Sequence[S], where: Callable[[S], str]) -> list[T]:
-    """Make something of each; raises SettingsError with all that cannot be made."""
+    """Make something of each; raises SettingsError with all that cannot be made.
+
+    What may go well when it is tried again is raised as it is.
+    """
     made: list[T] = []
     problems: list[Problem] = []
     for thing in things:
@@ -161,6 +171,8 @@ def _all(make: Callable[[S], T], things: Sequence[S], where: Callable[[S], str])
             made.append(make(thing))
         except SettingsError as error:
             problems += error.problems
+        except TransientStoreError:
+            raise
         except HpoNniError as error:
             problems.append(Problem(where(thing), error.message, error.hint))
     if problems:

@@ -6,8 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo_nni.stores.base import open_store
-
 if TYPE_CHECKING:
     from hpo_nni.metrics.remote import RemoteFolder
     from hpo_nni.stores.base import Store
@@ -41,7 +39,7 @@ class RemotePlaces:
 
     @cached_property
     def _oss(self) -> Store:
-        return open_store("oss://", {"oss": self._accounts.connect_oss()})
+        return self._accounts.store("oss://")
 
 
 def places(uri: str) -> list[str]:

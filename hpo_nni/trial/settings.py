@@ -5,10 +5,8 @@ Relative paths are relative to the ini's folder, in which the commands run, too.
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo_nni.errors import MissingExtraError, Problem, RegistryError, SettingsError
@@ -16,15 +14,16 @@ from hpo_nni.platforms.registry import NOT_YET, PLATFORMS
 from hpo_nni.registry import did_you_mean
 from hpo_nni.trial import metric_settings
 from hpo_nni.trial.accounts import ODPS, OLD_COMMAND, OSS, Accounts, read_accounts
+from hpo_nni.trial.config_files import ConfigFile, read_files
 from hpo_nni.trial.ini import read_ini, read_text
 from hpo_nni.trial.metric_settings import MetricSettings, Surroundings, read_metrics
 from hpo_nni.trial.sections import Reading, SectionReader
 from hpo_nni.trial.steps import MAXCOMPUTE, Step, read_steps
-from hpo_nni.trial.substitutions import PER_TRIAL, WHOLE_POINT, Substitutions, bare_name
+from hpo_nni.trial.substitutions import WHOLE_POINT, Substitutions, bare_name
 from hpo_nni.trial.templates import render
 
 if TYPE_CHECKING:
-    from hpo_nni.trial.ini import Entry
+    from pathlib import Path
 
 __all__ = [
     "ConfigFile",
@@ -36,7 +35,6 @@ __all__ = [
 ]
 
 _PLATFORM, _PARAMS, _OUTPUT = "platform_config", "params_config", "output_config"
-_FILE_KEY = "params_src_dst_filepath"
 _OWN_SECTIONS = (_PLATFORM, metric_settings.SECTION, _PARAMS, _OUTPUT, OSS, ODPS)
 _LATER_SECTIONS = {
     "dlc_config": "the platform DLC",
@@ -45,24 +43,6 @@ _LATER_SECTIONS = {
     "schedule_config": "times of day to run in",
     "monitor_config": "notifications",
 }
-
-
-@dataclass(frozen=True)
-class ConfigFile:
-    """A base config and where a trial's own copy of it goes.
-
-    Attributes:
-        source, target: absolute paths.
-        schema: what `schema*` says: a folder, a file or an importable package; may be empty.
-        format: the format's name where the suffix does not tell it; may be empty.
-    """
-
-    key: str
-    source: str
-    target: str
-    line: int
-    schema: str = ""
-    format: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +93,13 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
     platform, output = SectionReader(reading, _PLATFORM), SectionReader(reading, _OUTPUT)
     accounts = read_accounts(reading, path.parent)
     name = _read_platform(platform, accounts)
-    files = _read_files(SectionReader(reading, _PARAMS), reading, path.parent)
+    files = read_files(
+        SectionReader(reading, _PARAMS),
+        reading,
+        path.parent,
+        accounts.schemes(),
+        is_remote=name == MAXCOMPUTE,
+    )
     steps = read_steps(platform, reading, name, files=len(files), point=substitutions.point)
     metrics = SectionReader(reading, metric_settings.SECTION)
     grace = platform.seconds("grace_seconds", 0.0)
@@ -198,59 +184,6 @@ def _read_resume(section: SectionReader) -> bool:
         message = "this version cannot resume yet: a repeated trial starts at its first step"
         section.warn("resume", message)
     return resume
-
-
-def _read_files(section: SectionReader, reading: Reading, folder: Path) -> tuple[ConfigFile, ...]:
-    files: list[ConfigFile] = []
-    for entry in section.prefixed(_FILE_KEY):
-        suffix = entry.key.removeprefix(_FILE_KEY)
-        source, target = _read_paths(section, entry, reading, folder)
-        if target in {str(folder / file.target) for file in files}:
-            section.fault(entry.key, "two files go to the same place", "give each a place")
-        file = ConfigFile(
-            key=entry.key,
-            source=source,
-            target=target,
-            line=entry.line,
-            schema=section.text(f"schema{suffix}") or section.text("schema"),
-            format=(section.word(f"format{suffix}") or section.word("format")).lower(),
-        )
-        files.append(file)
-    section.finish([_FILE_KEY, "schema", "format"])
-    reading.words.update({f"config{n}": (file.target,) for n, file in enumerate(files, start=1)})
-    if len(files) == 1:
-        reading.words["config"] = (files[0].target,)
-    return tuple(files)
-
-
-def _read_paths(
-    section: SectionReader, entry: Entry, reading: Reading, folder: Path
-) -> tuple[str, str]:
-    """Source and target of `source,target`, or of `source` alone, both absolute."""
-    source, _, target = (part.strip() for part in section.text(entry.key).partition(","))
-    for path in (source, target):
-        if "://" in path:
-            message = f"config files are local files in this version, not {path}"
-            section.fault(entry.key, message, "copy the file to this machine")
-            return source, target
-    file = folder / source
-    if not file.is_file():
-        names = [other.name for other in file.parent.glob("*") if other.is_file()]
-        near = difflib.get_close_matches(file.name, names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"looked for {file}"
-        section.fault(entry.key, f"there is no file {source}", hint)
-    if not target:
-        return str(file), str(Path(reading.words["NNI_OUTPUT_DIR"][0], file.name))
-    goal = folder / target
-    if target.endswith("/"):
-        goal /= file.name
-    if goal.resolve() == file.resolve():
-        section.fault(entry.key, "the edited config would overwrite its source")
-    elif not any(name in entry.value.partition(",")[2] for name in PER_TRIAL):
-        message = "all trials would write their configs to the same place"
-        hint = "put ${NNI_OUTPUT_DIR} or ${trial_id} into the target, or leave the target out"
-        section.fault(entry.key, message, hint)
-    return str(file), str(goal)
 
 
 def _used_keys(names: set[str], substitutions: Substitutions) -> frozenset[str]:

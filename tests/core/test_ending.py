@@ -12,6 +12,12 @@ from hpo_nni.core.pai_assessor import PAIAssessor
 from hpo_nni.ledger.records import DecisionRecord, JobRecord, TrialState
 from hpo_nni.platforms.base import JobSpec, JobState
 from hpo_nni.platforms.local import LocalPlatform
+from hpo_nni.platforms.maxcompute import MaxComputePlatform
+from hpo_nni.platforms.maxcompute_service import MaxComputeConnection
+from hpo_nni.secrets import Credentials, Secret
+from hpo_nni.testing.cloud.faults import Fate, JobFault
+from hpo_nni.testing.cloud.maxcompute_server import MaxComputeServer
+from hpo_nni.testing.cloud.oss_server import OssServer
 
 pytestmark = pytest.mark.nni
 
@@ -199,3 +205,40 @@ def test_a_trial_over_its_time_limit_is_cancelled(experiment, monkeypatch, nni_s
 
     trial = experiment.ledger.trial("T1")
     assert (trial.state, trial.reason) == (TrialState.CANCELLED, "it reached maxTrialDuration")
+
+
+def test_a_job_on_maxcompute_is_cancelled_with_ledger_and_settings_alone(
+    experiment, trial, tmp_path, monkeypatch
+):
+    """The settings refer to the keys, and this process finds them in its environment."""
+    (tmp_path / "trial.ini").write_text(
+        "[odps_config]\nproject_name=demo\nodps_endpoint=env:HERE\n"
+        "access_id=env:AK\naccess_key=env:SK\n",
+        encoding="utf-8",
+    )
+    pair = {"an id": "a secret"}
+    connection = Credentials(Secret("an id"), Secret("a secret"))
+    with (
+        OssServer(tmp_path / "oss", pair, buckets=["bkt"]) as oss,
+        MaxComputeServer(oss, pair, "demo") as server,
+    ):
+        server.faults.add(JobFault(Fate.WAITS))
+        for name, value in (("HERE", server.endpoint), ("AK", "an id"), ("SK", "a secret")):
+            monkeypatch.setenv(name, value)
+        platform = MaxComputePlatform(
+            tmp_path, connect=lambda: MaxComputeConnection("demo", server.endpoint, connection)
+        )
+        plan = platform.plan(JobSpec(f"{trial}-cmd1", "select 1", tmp_path, tmp_path))
+        record = JobRecord(
+            plan.name, trial, "cmd1", "maxcompute", "", 1.0, "h", "b", 1, 1,
+            settings_file=str(tmp_path / "trial.ini"),
+        )  # fmt: skip
+        experiment.ledger.intend_job(record)
+        platform.submit(plan)  # whose answer the runner did not live to write down
+
+        kill_instance(trial)
+
+        until(lambda: not experiment.ledger.live_jobs(trial_id=trial))
+        (instance,) = server.instances
+        assert instance.stopped_by == "an id"
+    assert experiment.ledger.jobs(trial)[0].state == "cancelled"

@@ -248,3 +248,49 @@ def test_credentials_are_in_no_file(cloud, folder):
     hide = Redactor([Secret(KEY_ID), Secret(KEY_SECRET)])
     texts = [out, err, *(path.read_bytes().decode("latin-1") for path in found)]
     assert all(hide(text) == text for text in texts)
+
+
+def test_an_edited_config_is_uploaded_under_the_trials_own_name(cloud, folder):
+    text = INI.replace("  -Dedit_config_json='${tuner_params_json}'\"", '"').replace(
+        "oss://bkt/pipeline.config", "${config}"
+    )
+    own = "oss://bkt/pipeline.config,oss://bkt/configs/${exp_id}_${trial_id}.config"
+    (folder / "trial.ini").write_text(
+        f"{text}[params_config]\nparams_src_dst_filepath={own}\nformat=prototext\n",
+        encoding="utf-8",
+    )
+    cloud.oss.faults.add(RequestFault(Action.REFUSE, "PUT", status=503))
+
+    code, _, err = cloud.run(folder, {"train_config.num_steps": 60})
+
+    assert code == 0, err
+    (instance,) = cloud.jobs.instances.submitted()
+    (stored,) = cloud.oss.objects("bkt", "configs/")
+    assert instance.parameters["config"] == f"oss://bkt/{stored.key}"
+    written = cloud.oss.read("bkt", stored.key).decode()
+    assert written == CONFIG.replace("num_steps: 100 ", "num_steps: 60 ")
+    assert len(cloud.scores(instance)) == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("tables/train", "tables/trian", "ODPS-0130131"),
+        ("algo_public", "algo_pubic", "xflow not found"),
+        ("project_name=demo", "project_name=demmo", "is project_name right"),
+        ("metric_source=oss://bkt", "metric_source=oss://bukt", "NoSuchBucket"),
+    ],
+)
+def test_a_refusal_ends_the_trial_in_the_services_words(cloud, folder, before, after, words):
+    (folder / "trial.ini").write_text(INI.replace(before, after), encoding="utf-8")
+
+    code, _, err = cloud.run(folder, {})
+
+    assert code == 1
+    assert words in err
+    assert not cloud.jobs.instances.running()
+    with ledger_of(folder) as ledger:
+        (trial,) = ledger.trials(ledger.experiments()[0].id)
+        assert trial.state.value == "failed"
+        assert words in trial.reason
+        assert not ledger.live_jobs()

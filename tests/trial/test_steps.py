@@ -82,3 +82,28 @@ def test_a_value_that_would_leave_its_place_in_sql_is_a_fault(ini):
     problems = ini.problems(INI, with_point({"lr": "x'; drop table t"}))
 
     assert '[platform_config] cmd2: ${lr} is "x\'; drop table t", which does not' in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("paths", "problem"),
+    [
+        ("base.config", "jobs on MaxCompute cannot read"),
+        ("oss://bkt/a.config,oss://bkt/a.config", "would overwrite its source"),
+        ("oss://bkt/a.config,oss://bkt/b.config", "all trials would write their configs"),
+    ],
+)
+def test_a_config_must_go_where_the_job_can_read_it(ini, paths, problem):
+    text = f"{INI}[params_config]\nparams_src_dst_filepath={paths}\n"
+
+    assert problem in "\n".join(ini.problems(text, with_point({"lr": 1})))
+
+
+def test_a_config_on_oss_goes_to_a_place_of_the_trials_own(ini):
+    text = INI.replace("'${tuner_params_json}'", "''\n  -Dconfig=${config}") + (
+        "[params_config]\nparams_src_dst_filepath=oss://bkt/a.config,oss://bkt/${trial_id}/\n"
+    )
+    settings = ini.load(text, with_point({"lr": 1}))
+
+    (file,) = settings.files
+    assert (file.source, file.target) == ("oss://bkt/a.config", "oss://bkt/tr1/a.config")
+    assert parse_pai_command(settings.steps[0].command).parameters["config"] == file.target
