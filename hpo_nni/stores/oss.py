@@ -1,7 +1,7 @@
 """Objects on Alibaba Cloud's OSS, through `oss2`.
 
 `oss2` retries nothing that is used here, and its one timeout is that of a single read; the deadline
-of a whole call is kept here. See docs/adr/0010-oss-client.md for why it is `oss2`.
+of a whole call is kept here. See docs/adr/0008-oss-client.md for why it is `oss2`.
 """
 
 from __future__ import annotations
