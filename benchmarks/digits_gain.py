@@ -207,7 +207,7 @@ def summarise_trials(trials: Sequence[Trial]) -> dict[str, Any]:
     """What the tables need of one method and one seed."""
     outcomes = [trial.observation.outcome for trial in trials]
     return pick(trials) | {
-        "test_accuracy_after": {n: pick(trials[:n])["test_accuracy"] for n in BUDGETS},
+        "test_accuracy_after": {str(n): pick(trials[:n])["test_accuracy"] for n in BUDGETS},
         "epochs": sum(len(trial.run.validation) for trial in trials),
         "stopped": outcomes.count(Outcome.STOPPED),
         "diverged": outcomes.count(Outcome.FAILED),

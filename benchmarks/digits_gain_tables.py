@@ -73,7 +73,8 @@ def _spread(seeds: Sequence[dict[str, Any]], name: str) -> list[str]:
     values = accuracies(seeds, name)
     figures = [one["methods"][name] for one in seeds]
     after = [
-        statistics.fmean(100 * one["test_accuracy_after"][n] for one in figures) for n in BUDGETS
+        statistics.fmean(100 * one["test_accuracy_after"][str(n)] for one in figures)
+        for n in BUDGETS
     ]
     epochs = statistics.fmean(one["epochs"] for one in figures)
     numbers = [statistics.fmean(values), statistics.stdev(values), *after]
