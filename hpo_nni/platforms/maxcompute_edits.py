@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PARAMETER = "edit_config_json"
 LONGEST_KEY = 1000  # characters of JSON, quotes included; YAML ends at 1,024
+EXACT = 2**53  # up to here a whole float is one integer
 _SEPARATOR = re.compile(r";(?![^\[\]]*\])")
 
 
@@ -118,6 +119,8 @@ def _json(value: Any) -> str:
     if value is None or isinstance(value, (bool, int)):
         return json.dumps(value)
     if isinstance(value, float) and math.isfinite(value):
+        if value.is_integer() and abs(value) < EXACT:  # EasyRec refuses 16.0 for an integer field
+            return str(int(value))
         digits = repr(value)
         return digits if "." in digits else digits.replace("e", ".0e")
     raise ValueMismatchError(f"{value!r} cannot be a value in -D{PARAMETER}")

@@ -107,3 +107,9 @@ def test_json_and_yaml_read_the_same_and_it_survives_quotes(edits):
     xflow = XFlow("a", "b", {"edit_config_json": text})
     assert f"'{text}'" in format_pai_command(xflow)
     assert parse_pai_command(format_pai_command(xflow)) == xflow
+
+
+@pytest.mark.parametrize(("value", "text"), [(16.0, "16"), (0.5, "0.5"), (1e300, "1.0e+300")])
+def test_whole_floats_are_written_as_integers(value, text):
+    """A tuner gives 16.0; EasyRec takes only `16` for an integer, and either for a float."""
+    assert write_edits({"k": value}) == f'{{"k": {text}}}'
