@@ -4,6 +4,7 @@ import pytest
 
 from hpo_nni.errors import SettingsError
 from hpo_nni.ledger.records import BASELINE
+from hpo_nni.trial.accounts import Accounts
 from hpo_nni.trial.files import is_baseline, prepare_files, read_bases, write_files
 from hpo_nni.trial.settings import Substitutions, load_settings
 
@@ -70,7 +71,7 @@ def test_a_diff_shows_what_changed(folder):
 
 def test_what_was_prepared_is_written_under_the_trials_own_names(folder):
     prepared = folder.prepare(POINT)
-    write_files(prepared)
+    write_files(prepared, Accounts())
 
     assert [(folder.path / "out" / name).read_text() for name in ("one.config",)] == [
         prepared[0].text
