@@ -211,7 +211,7 @@ class Meter:
         if "://" in text:
             several = len(self._settings.sources) > 1
             return [self._remote.folder(text, name if several else "")]
-        if self._settings.kind != "stdout":
+        if self._settings.kind != "stdout" or Path(text).is_absolute():
             return [Path(text)]
         folder = self._place.output_directory
         return [folder / f"{text}.stdout", folder / f"{text}.stderr"]

@@ -199,6 +199,20 @@ def test_what_a_step_prints_on_both_streams_is_one_source(rig):
     assert rig.evaluations() == [(1, 0.25)]
 
 
+def test_a_log_file_of_the_users_own_is_read_where_it_lies(rig):
+    rig = rig(
+        (
+            "metric_type=json\nmetric_source=${NNI_OUTPUT_DIR}/m.jsonl",
+            "metric_type=stdout\nmetric_source=${NNI_OUTPUT_DIR}/logs/train.log",
+        ),
+        ("{'auc': 1, 'loss': -0.5, 'time': 0}", "{'auc = ([0-9.]+)': 1}"),
+    )
+    (rig.folder / "logs").mkdir()
+    (rig.folder / "logs" / "train.log").write_text("auc = 0.75\n")
+
+    assert rig.meter.final().score == 0.75
+
+
 def test_damaged_records_are_counted_in_the_log(rig, caplog):
     rig = rig()
     rig.write(row(1, 0.5))
