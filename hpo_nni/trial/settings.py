@@ -103,6 +103,8 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
     steps = read_steps(platform, reading, name, files=len(files), point=substitutions.point)
     metrics = SectionReader(reading, metric_settings.SECTION)
     grace = platform.seconds("grace_seconds", 0.0)
+    if name == MAXCOMPUTE and "grace_seconds" in platform.entries:
+        platform.fault("grace_seconds", "MaxCompute stops jobs in its own time", "leave it out")
     settings = TrialSettings(
         path=path,
         platform=name,

@@ -82,6 +82,7 @@ def test_plain_values_give_one_warning_and_are_not_shown(ini):
         ("odps_endpoint", "end_point=a\nodps_endpoint", "end_point: odps_endpoint says the same"),
         ("project_name", "access_id=env:A\nproject_name", "[odps_config]: access_key is missing"),
         (ODPS, "", "trial.ini:2 [platform_config] name: maxcompute needs a section [odps_config]"),
+        ("cmd1=", "grace_seconds=1\ncmd1=", "grace_seconds: MaxCompute stops jobs in its own time"),
         (OSS, "", "metric_source: oss://bkt/expa_tr1/eval_val/ needs a section [oss_config]"),
     ],
 )
