@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 _PLATFORM, _PARAMS, _OUTPUT = "platform_config", "params_config", "output_config"
+_OUTPUT_KEYS = ("model_path", "summary_path")
 _OWN_SECTIONS = (_PLATFORM, metric_settings.SECTION, _PARAMS, _OUTPUT, OSS, ODPS)
 _LATER_SECTIONS = {
     "dlc_config": "the platform DLC",
@@ -52,7 +53,6 @@ class TrialSettings:
     Attributes:
         path: the ini.
         platform: a name of the table of platforms, in lower case.
-        resume: whether a repeated trial should go on at the step that failed; not acted upon yet.
         grace_seconds: from TERM to KILL; None for the platform's own.
         used_keys: keys of the search space whose own `${name}` stands somewhere in the ini.
         passes_point: whether the whole point is handed over, as `${tuner_params_json}` does.
@@ -66,10 +66,7 @@ class TrialSettings:
     steps: tuple[Step, ...]
     files: tuple[ConfigFile, ...]
     metrics: MetricSettings
-    resume: bool = False
     grace_seconds: float | None = None
-    model_path: str = ""
-    summary_path: str = ""
     used_keys: frozenset[str] = frozenset()
     passes_point: bool = False
     warnings: tuple[str, ...] = ()
@@ -105,6 +102,7 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
     grace = platform.seconds("grace_seconds", 0.0)
     if name == MAXCOMPUTE and "grace_seconds" in platform.entries:
         platform.fault("grace_seconds", "MaxCompute stops jobs in its own time", "leave it out")
+    _warn_of_idle_keys(platform, output)
     settings = TrialSettings(
         path=path,
         platform=name,
@@ -119,17 +117,14 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
                 is_remote=name == MAXCOMPUTE,
             ),
         ),
-        resume=_read_resume(platform),
         grace_seconds=grace if "grace_seconds" in platform.entries else None,
-        model_path=output.text("model_path"),
-        summary_path=output.text("summary_path"),
         used_keys=_used_keys(reading.used, substitutions),
         passes_point=not reading.used.isdisjoint(WHOLE_POINT),
         warnings=tuple(reading.warnings),
         accounts=accounts,
     )
     platform.finish(["name", "cmd1", "resume", "grace_seconds"])
-    output.finish(["model_path", "summary_path"])
+    output.finish(_OUTPUT_KEYS)
     if reading.problems:
         raise SettingsError(sorted(reading.problems, key=line_of))
     return settings
@@ -180,12 +175,14 @@ def _read_platform(section: SectionReader, accounts: Accounts) -> str:
     return name
 
 
-def _read_resume(section: SectionReader) -> bool:
-    resume = section.boolean("resume", default=False)
-    if resume:
+def _warn_of_idle_keys(platform: SectionReader, output: SectionReader) -> None:
+    """Keys of people's files that are read, and not acted upon in this version."""
+    if platform.boolean("resume", default=False):
         message = "this version cannot resume yet: a repeated trial starts at its first step"
-        section.warn("resume", message)
-    return resume
+        platform.warn("resume", message)
+    for key in _OUTPUT_KEYS:
+        if output.text(key):
+            output.warn(key, "this version does nothing with it yet")
 
 
 def _used_keys(names: set[str], substitutions: Substitutions) -> frozenset[str]:

@@ -48,25 +48,23 @@ def test_a_whole_file_becomes_settings(ini) -> None:
         f"python train.py \\\n  --config {out}/copy.config --lr 0.001 "
         '\'{"lr": 0.001, "${batch_size}": 64}\''
     )
-    assert settings.resume
     assert settings.grace_seconds == 2.5
     (file,) = settings.files
     assert file.source == str(ini.path.parent / "base.config")
     assert file.target == str(out / "copy.config")
     assert file.schema == "protos"
-    assert settings.model_path == "models/expa_tr1"
-    assert settings.summary_path == f"{out}/model"
     assert settings.used_keys == {"lr"}
     assert settings.passes_point
-    (warning,) = settings.warnings
-    assert warning.startswith("trial.ini:7 [platform_config] resume: this version cannot resume")
+    resume, model, summary = settings.warnings
+    assert resume.startswith("trial.ini:7 [platform_config] resume: this version cannot resume")
+    assert model == "trial.ini:15 [output_config] model_path: this version does nothing with it yet"
+    assert summary.startswith("trial.ini:16 [output_config] summary_path")
 
 
 def test_what_is_not_said_has_defaults(ini) -> None:
     settings = ini.load(SMALL)
 
     assert settings.files == ()
-    assert not settings.resume
     assert settings.grace_seconds is None
     assert settings.used_keys == frozenset()
     assert not settings.passes_point
