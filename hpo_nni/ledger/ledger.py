@@ -139,14 +139,6 @@ class Ledger(Questions):
             }
             _update(connection, "trials", ("id", trial.id), changes)
 
-    def set_parameters(
-        self, trial_id: str, parameters: Mapping[str, Any], *, is_baseline: bool = False
-    ) -> None:
-        """Note what a trial really runs with."""
-        changes = {"parameters": parameters, "is_baseline": is_baseline}
-        with self._database.transaction() as connection:
-            _update(connection, "trials", ("id", trial_id), changes)
-
     def set_configs(self, trial_id: str, paths: Sequence[str]) -> None:
         """Note where a trial's own copies of the base configs are."""
         with self._database.transaction() as connection:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from hpo_nni.core.tuner import AskTellTuner
@@ -8,7 +10,6 @@ from hpo_nni.errors import SettingsError
 from hpo_nni.ledger.records import TrialState
 from hpo_nni.nni_api.algorithms import NoMoreTrialError
 from hpo_nni.optimizers.base import Observation, Outcome
-from hpo_nni.optimizers.random_search import RandomSearch
 
 pytestmark = pytest.mark.nni
 
@@ -19,16 +20,16 @@ SPACE = {
 HALF = {"x": {"_type": "uniform", "_value": [0, 0.5]}, "c": SPACE["c"]}
 
 
-class Diary(RandomSearch):
-    """An optimizer that remembers what it was told, and has so many points."""
+class Diary:
+    """An optimizer that draws at random, remembers what it was told, and has so many points."""
 
     def __init__(self, space, direction, points=1000):
-        super().__init__(space, seed=1)
+        self._space, self._rng = space, random.Random(1)
         self.direction, self.told, self._points = direction, [], points
 
     def ask(self):
         self._points -= 1
-        return super().ask() if self._points >= 0 else None
+        return self._space.sample(self._rng) if self._points >= 0 else None
 
     def tell(self, observations):
         self.told += observations

@@ -59,14 +59,6 @@ def test_rest_url_is_replaced(ledger):
     assert ledger.experiment("Exp1").rest_url == "http://b"
 
 
-def test_parameters_are_what_was_really_used(ledger):
-    ledger.set_parameters("Abc", {"lr": 0.1, "units": [8, 4], "none": None}, is_baseline=True)
-
-    trial = ledger.trial("Abc")
-    assert trial.parameters == {"lr": 0.1, "units": [8, 4], "none": None}
-    assert trial.is_baseline
-
-
 def test_first_end_of_a_trial_wins(ledger):
     assert ledger.end_trial("Abc", TrialState.STOPPED, "below the median", 0.25)
     assert not ledger.end_trial("Abc", TrialState.FAILED, "killed")
@@ -96,7 +88,7 @@ def test_score_that_is_no_number_is_stored_as_none(ledger, score):
 
 
 def test_resumed_trial_runs_again_and_keeps_its_history(ledger):
-    ledger.set_parameters("Abc", {"lr": 0.1})
+    ledger.begin_trial(TrialRecord("Abc", "Exp1", number=0, started=2.0, parameters={"lr": 0.1}))
     ledger.intend_job(job())
     ledger.add_evaluations([evaluation(1, 0.5)])
     ledger.end_trial("Abc", TrialState.FAILED, "out of memory", 0.5)
@@ -184,7 +176,7 @@ def test_evaluations_are_written_all_or_none(ledger):
     ("statement", "words"),
     [
         (lambda it: it.set_rest_url("nope", "u"), "no 'nope' among its experiments"),
-        (lambda it: it.set_parameters("nope", {}), "no 'nope' among its trials"),
+        (lambda it: it.set_configs("nope", []), "no 'nope' among its trials"),
         (lambda it: it.accept_job("nope", "1"), "no 'nope' among its jobs"),
         (lambda it: it.end_job("nope", "failed"), "no 'nope' among its jobs"),
         (lambda it: it.intend_job(job(trial_id="nope")), "not in the ledger"),
