@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 _SECTIONS = (OSS, ODPS, OLD_COMMAND, SECTION)
 _OPTION = re.compile(r"-(name|project|D[A-Za-z_][\w.]*)")
 _DAY = re.compile(r"\{(bizdate|eval_ymd|predate)\}")
+_NEEDED_OPTIONS = {
+    "-name": "easy_rec_ext",
+    "-project": "algo_public",
+    "-Dmodel_dir": "oss://bucket/folder/",
+}
 _USUAL_OPTIONS = ("-name", "-project", "-Dconfig", "-Dmodel_dir", "-Dcluster", "-Dcmd")
 
 
@@ -122,9 +127,9 @@ def _read_command(
         elif day := _DAY.search(entry.value):
             message = f"{day[0]} stands for a day, and this command runs once"
             section.fault(key, message, "write the day itself")
-    for key in ("-name", "-project", "-Dmodel_dir"):
+    for key, example in _NEEDED_OPTIONS.items():
         if section.entries and not (key in section.entries and section.entries[key].value):
-            section.fault("", f"{key} is missing", "as in -Dmodel_dir=oss://bucket/folder/")
+            section.fault("", f"{key} is missing", f"as in {key}={example}")
     model = section.entries.get("-Dmodel_dir")
     if model is not None and not model.value.startswith("oss://"):
         section.fault(

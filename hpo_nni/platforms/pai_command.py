@@ -79,21 +79,12 @@ def xflow_from_pairs(pairs: Iterable[tuple[str, str]]) -> XFlow:
     Quotes around a whole value are taken off; everything else stays as it is.
 
     Raises:
-        CommandSyntaxError: the first of `find_faults`.
+        CommandSyntaxError: a key is no option of PAI or is there twice, or -name or -project lack.
     """
     options = [_Option(key, _unquote(value)) for key, value in pairs]
     for key, fact in _faults(options):
         raise CommandSyntaxError(key, 0, fact, hint=_AS_IN)
     return _assemble(options)
-
-
-def find_faults(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """All that is wrong with such pairs, as key and fact; the key is empty for what is missing.
-
-    >>> find_faults([("-name", "a"), ("version", "1")])[0]
-    ('version', "'version' is no option of PAI")
-    """
-    return list(_faults([_Option(key, _unquote(value)) for key, value in pairs]))
 
 
 def format_pai_command(xflow: XFlow) -> str:

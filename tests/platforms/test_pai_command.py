@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from hpo_nni.errors import CommandSyntaxError
 from hpo_nni.platforms.pai_command import (
     XFlow,
-    find_faults,
     format_pai_command,
     is_pai_command,
     parse_pai_command,
@@ -154,15 +153,6 @@ def test_faults_of_pairs(pairs, fact):
         return
     with pytest.raises(CommandSyntaxError, match=fact):
         xflow_from_pairs(pairs)
-
-
-def test_all_faults_of_pairs_are_found_at_once():
-    found = find_faults(
-        [("version", "1"), ("-Dx", "1"), ("-Dx", "2"), ("-Dy z", ""), ("-name", "")]
-    )
-
-    assert [key for key, _ in found] == ["version", "-Dx", "-Dy z", ""]
-    assert find_faults(PAIRS) == []
 
 
 def test_sql_is_not_a_pai_command():
