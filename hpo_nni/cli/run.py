@@ -27,7 +27,7 @@ from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import DecisionRecord, TrialState
 from hpo_nni.nni_api import launch
 from hpo_nni.nni_api.dispatcher_log import fatal_error
-from hpo_nni.trial.platforms import reopen_platform
+from hpo_nni.trial.cancelling import cancel_recorded
 from hpo_nni.trial.shutdown import SIGNALS, Shutdown
 
 if TYPE_CHECKING:
@@ -189,15 +189,7 @@ def _end(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown) -
 def _cancel_jobs(ledger: Ledger, experiment_id: str) -> None:
     for job in ledger.live_jobs(experiment_id):
         try:
-            platform = reopen_platform(job, ledger.path.parent)
-            handle = platform.attach(job.job_id) if job.job_id else platform.find(job.name)
-            if handle is None:  # intended, and never accepted
-                ledger.end_job(job.name, "cancelled", "it was never submitted")
-                continue
-            handle.cancel()
-            status = handle.status()
-            if status.state.is_final:
-                ledger.end_job(job.name, status.state.value, status.message, handle.log_tail())
+            cancel_recorded(ledger, job)
         except HpoNniError as error:
             print(f"cannot cancel job {job.name} yet: {error}", file=sys.stderr)
 

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 
 from hpo_nni.core.dispatcher import this_dispatcher
 from hpo_nni.errors import NniError
-from hpo_nni.ledger.records import TrialState
 from hpo_nni.nni_api.rest import RestClient
-from hpo_nni.trial.orders import ending_in_nni
-from hpo_nni.trial.platforms import reopen_platform
+from hpo_nni.trial.cancelling import cancel_recorded
+from hpo_nni.trial.orders import ending_by_order, ending_in_nni
 
 if TYPE_CHECKING:
     from hpo_nni.core.dispatcher import Dispatcher
     from hpo_nni.ledger.records import JobRecord
-    from hpo_nni.platforms.base import Job
 
 logger = logging.getLogger(__name__)
 
@@ -65,14 +63,12 @@ def _close_trial(dispatcher: Dispatcher, trial_id: str) -> None:
     trial = ledger.trial(trial_id)
     if trial is None or trial.state.is_final:
         return
-    stops = [d for d in ledger.decisions(trial_id) if d.action == "stop"]
-    if stops:
-        ledger.end_trial(trial_id, TrialState.STOPPED, stops[-1].reason)
-        return
-    try:
-        ending = ending_in_nni(RestClient(dispatcher.rest_url, timeout=5), trial)
-    except NniError:
-        return  # it is closing; the runner or the reaper will say
+    ending = ending_by_order(ledger, trial_id)
+    if ending is None:
+        try:
+            ending = ending_in_nni(RestClient(dispatcher.rest_url, timeout=5), trial)
+        except NniError:
+            return  # it is closing; the runner or the reaper will say
     if ending is not None:
         ledger.end_trial(trial_id, *ending)
 
@@ -96,16 +92,10 @@ def _cancel_jobs(dispatcher: Dispatcher, trial_id: str) -> None:
 
 
 def _cancel(dispatcher: Dispatcher, record: JobRecord) -> None:
-    platform = reopen_platform(record, dispatcher.environment.working_directory)
-    job: Job | None
-    job = platform.attach(record.job_id) if record.job_id else platform.find(record.name)
-    if job is None:
-        return  # the intent was written down, but the platform never heard of it
-    job.cancel()
-    logger.info("trial %s: job %s cancelled", record.trial_id, job.id)
     deadline = time.monotonic() + END_SECONDS
-    while not (status := job.status()).state.is_final:
+    while not cancel_recorded(dispatcher.ledger, record):
         if time.monotonic() > deadline:
+            logger.warning("trial %s: job %s may still run", record.trial_id, record.name)
             return
         time.sleep(POLL_SECONDS)
-    dispatcher.ledger.end_job(record.name, status.state.value, status.message, job.log_tail())
+    logger.info("trial %s: job %s has ended", record.trial_id, record.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +115,13 @@ class Platform(abc.ABC):
        by `plan.name`.
     3. `attach` and `find` work from another process, with nothing but what the ledger holds.
     4. Nothing here retries on its own: the caller owns time.
+
+    Attributes:
+        absence_is_proof: whether `find` sees a job as soon as `submit` can have caused it. Where a
+            request may still be under way when its sender is dead, None proves nothing by itself.
     """
+
+    absence_is_proof: ClassVar[bool] = True
 
     @abc.abstractmethod
     def plan(self, spec: JobSpec) -> Plan:
@@ -136,5 +142,6 @@ class Platform(abc.ABC):
     def find(self, name: str) -> Job | None:
         """Return the job that was submitted under this name, or None if there was none.
 
-        None is a proof once the submitting process is dead: no job of that name will appear.
+        Where `absence_is_proof`, None is one once the submitting process is dead: no job of that
+        name will appear.
         """

@@ -43,6 +43,8 @@ class MaxComputePlatform(Platform):
         clock: seconds since the epoch.
     """
 
+    absence_is_proof = False  # a request in flight may arrive after the look
+
     def __init__(
         self,
         directory: Path,

@@ -38,12 +38,10 @@ def who_ended(place: Place, ledger: Ledger, cause: str) -> tuple[TrialState, str
         ledger: where the assessor and `hpo-nni run` write their orders.
         cause: what the trial itself saw, for the case that NNI does not answer.
     """
-    order = ledger.standing_order(place.trial_id)
-    trial = ledger.trial(place.trial_id)
-    url = _rest_url(place, ledger)
-    if order is not None:
-        state = TrialState.STOPPED if order.action == "stop" else TrialState.CANCELLED
-        return state, order.reason
+    ordered = ending_by_order(ledger, place.trial_id)
+    if ordered is not None:
+        return ordered
+    trial, url = ledger.trial(place.trial_id), _rest_url(place, ledger)
     if not url or trial is None:
         return TrialState.CANCELLED, f"the trial was told to end ({cause})"
     rest = RestClient(url, timeout=REST_SECONDS)
@@ -58,6 +56,14 @@ def who_ended(place: Place, ledger: Ledger, cause: str) -> tuple[TrialState, str
     except NniError:
         pass  # under `nnictl stop`, REST closes first
     return TrialState.CANCELLED, f"the experiment was stopped ({cause})"
+
+
+def ending_by_order(ledger: Ledger, trial_id: str) -> tuple[TrialState, str] | None:
+    """How a trial ends that the assessor or `hpo-nni run` has ordered to; None without an order."""
+    order = ledger.standing_order(trial_id)
+    if order is None:
+        return None
+    return TrialState.STOPPED if order.action == "stop" else TrialState.CANCELLED, order.reason
 
 
 def ending_in_nni(rest: RestClient, trial: TrialRecord) -> tuple[TrialState, str] | None:

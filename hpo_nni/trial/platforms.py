@@ -27,8 +27,12 @@ def reopen_platform(job: JobRecord, directory: Path) -> Platform:
     Raises:
         SettingsError: the job's settings file is needed, and gone or faulty.
     """
-    accounts = load_accounts(Path(job.settings_file)) if job.platform == MAXCOMPUTE else Accounts()
-    return _open(job.platform, directory, {}, accounts)
+    return _open(job.platform, directory, {}, accounts_of(job))
+
+
+def accounts_of(job: JobRecord) -> Accounts:
+    """Whose account a job runs on, from its settings file; none for jobs of this machine."""
+    return load_accounts(Path(job.settings_file)) if job.platform == MAXCOMPUTE else Accounts()
 
 
 def _open(name: str, directory: Path, options: dict[str, Any], accounts: Accounts) -> Platform:

@@ -146,6 +146,26 @@ def test_a_stopped_trial_is_closed_as_stopped_with_the_verdicts_reason(experimen
     assert experiment.ledger.trial(trial).reason == reason
 
 
+def test_a_trial_that_the_run_command_cancelled_is_closed_as_cancelled(experiment, trial):
+    order = DecisionRecord(trial, "run", "cancel", "hpo-nni run was interrupted", 1.0)
+    experiment.ledger.add_decision(order)
+
+    remove_filepath(trial_id=trial)
+
+    assert experiment.ledger.trial(trial).state is TrialState.CANCELLED
+    assert experiment.ledger.trial(trial).reason == "hpo-nni run was interrupted"
+
+
+def test_a_stop_from_before_a_resume_does_not_count(experiment, trial):
+    experiment.ledger.add_decision(DecisionRecord(trial, "assessor", "stop", "too bad", 1.0))
+    experiment.end_trial(trial, TrialState.STOPPED)
+    experiment.begin_trial(trial)
+
+    remove_filepath(trial_id=trial)
+
+    assert experiment.ledger.trial(trial).state is TrialState.RUNNING
+
+
 @pytest.mark.parametrize(
     "status, state",
     [
