@@ -56,7 +56,8 @@ _FIRST: Migration = (
         state TEXT NOT NULL,
         message TEXT NOT NULL,
         log_tail TEXT NOT NULL,
-        ended REAL
+        ended REAL,
+        settings_file TEXT NOT NULL
     )
     """,
     "CREATE INDEX jobs_by_trial ON jobs (trial_id)",
@@ -93,7 +94,4 @@ _FIRST: Migration = (
     "CREATE INDEX decisions_by_trial ON decisions (trial_id)",
 )
 
-# Another process needs the settings file to cancel a job: it says whose account to use.
-_SETTINGS_FILE: Migration = ("ALTER TABLE jobs ADD COLUMN settings_file TEXT NOT NULL DEFAULT ''",)
-
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SETTINGS_FILE)
+MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
