@@ -15,7 +15,8 @@ class Outcome(enum.Enum):
 
     COMPLETE = "complete"  # it ran to its end, and its score is final
     STOPPED = "stopped"  # early, as worse than others: its score is a bound, not a result
-    FAILED = "failed"  # it cannot run, or gave no number
+    INFEASIBLE = "infeasible"  # nothing can run there (out of memory, diverged): keep away
+    FAILED = "failed"  # for a reason that says nothing about the point, or it gave no number
     CANCELLED = "cancelled"  # by a person or a limit: nothing is known about the point
 
 

@@ -70,8 +70,9 @@ class OptunaBridge:
     def tell(self, observations: Sequence[Observation]) -> None:
         """Close what was asked for; add what was not.
 
-        To the samplers a stopped trial is a pruned one with its last score, and one that failed or
-        was cancelled has never been.
+        To the samplers a stopped trial is a pruned one with its last score, an infeasible one is
+        pruned before its first score, which is worse than any other, and one that failed or was
+        cancelled has never been.
         """
         for observation in observations:
             asked = self._pending.get(_identity(observation.point))
@@ -110,8 +111,8 @@ class OptunaBridge:
 
     def _close(self, trial: Any, observation: Observation) -> None:
         state = _state(observation)
-        if state.name == "PRUNED" and observation.score is not None:
-            trial.report(observation.score, observation.step)
+        for step, score in _seen(observation).items():
+            trial.report(score, step)
         value = observation.score if state.name == "COMPLETE" else None
         self._study.tell(trial, value, state)
 
@@ -123,15 +124,13 @@ class OptunaBridge:
         located = zip(self._dimensions, self._space.to_unit(observation.point), strict=True)
         units = {dimension.path: unit for dimension, unit in located}
         present = self._walk(lambda dimension: units[dimension.path])
-        pruned = state.name == "PRUNED"
-        seen = {} if observation.score is None else {observation.step: observation.score}
         study.add_trial(
             optuna.create_trial(
                 state=state,
-                value=None if pruned else observation.score,
+                value=observation.score if state.name == "COMPLETE" else None,
                 params={_name(d): _coordinate(d, unit) for d, unit in present},
                 distributions={_name(d): _distribution(d) for d, _ in present},
-                intermediate_values=seen if pruned else {},
+                intermediate_values=_seen(observation),
             )
         )
 
@@ -150,7 +149,15 @@ def _state(observation: Observation) -> Any:
     states = _optuna().trial.TrialState
     if observation.outcome is Outcome.COMPLETE and observation.score is not None:
         return states.COMPLETE
-    return states.PRUNED if observation.outcome is Outcome.STOPPED else states.FAIL
+    is_bad = observation.outcome in {Outcome.STOPPED, Outcome.INFEASIBLE}
+    return states.PRUNED if is_bad else states.FAIL
+
+
+def _seen(observation: Observation) -> dict[int, float]:
+    """What a trial that was pruned had reached: {step: score}."""
+    if observation.outcome is not Outcome.STOPPED or observation.score is None:
+        return {}
+    return {observation.step: observation.score}
 
 
 def _name(dimension: Dimension) -> str:

@@ -126,6 +126,26 @@ def test_points_without_a_result_leave_no_trace_in_the_model(outcome):
     assert tune(with_failures, 12) == tune(without, 12)
 
 
+def test_fewer_points_are_proposed_where_nothing_can_run():
+    """Scores grow up to the edge, so a sampler that learns nothing walks over it."""
+
+    def proposed_beyond_the_edge(told):
+        beyond = 0
+        for seed in range(4):
+            bridge = OptunaBridge(SearchSpace({"x": Uniform(0, 1)}), MAX, seed=seed)
+            for number in range(40):
+                point = bridge.ask()
+                crashes = point["x"] > 0.6
+                beyond += crashes and number >= 10
+                result = (told, None) if crashes else (Outcome.COMPLETE, point["x"])
+                bridge.tell([Observation(point, *result)])
+        return beyond
+
+    assert proposed_beyond_the_edge(Outcome.INFEASIBLE) < 0.8 * proposed_beyond_the_edge(
+        Outcome.FAILED
+    )
+
+
 def test_optuna_is_imported_at_the_first_request_only():
     code = (
         "import sys, json\n"
