@@ -33,6 +33,7 @@ COMMANDS = {
     "run": "hpo_nni.cli.run",
     "check": "hpo_nni.cli.check",
     "edit": "hpo_nni.cli.edit",
+    "finetune-config": "hpo_nni.cli.finetune_config",
     "show": "hpo_nni.cli.show",
     "logs": "hpo_nni.cli.logs",
     "install": "hpo_nni.cli.install",
