@@ -106,7 +106,10 @@ class Reference:
             SettingsError: there is no such variable or file, or nothing in it; `where` is empty.
         """
         if self.is_placeholder:
-            hint = "write env:NAME, ${NAME} or file:PATH"
+            hint = (
+                "write env:NAME, ${NAME} or file:PATH; "
+                "`hpo-nni rehearse CONFIG` runs the experiment here, without an account"
+            )
             raise _fault("this is a placeholder, not a credential", hint)
         if self.plain is not None:
             return self.plain

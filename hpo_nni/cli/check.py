@@ -7,6 +7,7 @@ checks before it starts NNI.
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     check.run()
     for line in check.report:
         print(line)
+    check.warnings += [f"{one.where}: {one.message} ({one.hint})" for one in check.credentials]
     check.conclude()
     ask_nni(arguments.config)
     print("no faults found")
@@ -65,12 +67,14 @@ class Check:
         report: what was found, for people.
         warnings: what is odd but works; what is odd in the search space, its reader has logged.
         problems: what does not.
+        credentials: those that lead nowhere: files without them can be checked, and not run.
     """
 
     config: Path
     report: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    credentials: tuple[Problem, ...] = ()
 
     def run(self) -> None:
         """Check everything that can be checked without NNI."""
@@ -84,6 +88,7 @@ class Check:
         space = self._attempt(lambda: load_experiment_space(self.config.absolute(), file.content))
         settings = self._settings(file, space)
         if settings is not None:
+            self.credentials = _unusable_credentials(settings)
             self._check_directions(file, settings)
             if space is not None:
                 self._check_points(settings, space)
@@ -215,6 +220,14 @@ class Check:
 
     def _add(self, where: str, message: str, hint: str = "") -> None:
         self.problems.append(Problem(where, message, hint))
+
+
+def _unusable_credentials(settings: TrialSettings) -> tuple[Problem, ...]:
+    try:
+        list(settings.accounts.secrets(os.environ))
+    except SettingsError as error:
+        return error.problems
+    return ()
 
 
 def spread(space: SearchSpace) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from hpo_nni.cli.progress import Limits, Progress
 from hpo_nni.cli.silent import note_silent_trials
 from hpo_nni.cli.summary import summary
 from hpo_nni.direction import Direction
-from hpo_nni.errors import HpoNniError, NniError
+from hpo_nni.errors import HpoNniError, NniError, SettingsError
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import DecisionRecord, TrialState
 from hpo_nni.nni_api import launch
@@ -64,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     check = Check(config)
     check.run()
     check.conclude()
+    if check.credentials:
+        raise SettingsError(check.credentials)
     if arguments.port and not launch.port_is_free(arguments.port):
         raise NniError(
             f"port {arguments.port} is taken", hint="leave --port out, and a free one is found"
@@ -74,6 +77,34 @@ def run(arguments: argparse.Namespace) -> int:
         concurrency=arguments.concurrency,
         public=arguments.public,
     )
+    done = conduct(config, options)
+    trials = done.ledger.trials(done.experiment.id)
+    print(summary(done.ledger, done.experiment.id))
+    if done.fault:
+        raise NniError(done.fault, hint=f"see {_logs(done.experiment)}")
+    return 0 if any(trial.state is TrialState.SUCCEEDED for trial in trials) else 1
+
+
+@dataclass(frozen=True)
+class Conducted:
+    """An experiment that has ended.
+
+    Attributes:
+        fault: what went wrong with NNI itself; empty if nothing did.
+    """
+
+    experiment: RunningExperiment
+    ledger: Ledger
+    fault: str
+
+
+def conduct(config: Path, options: launch.LaunchOptions) -> Conducted:
+    """Run an experiment from its start to its end, or until somebody interrupts it.
+
+    Raises:
+        SettingsError, NniError: it did not start.
+        LedgerError: its ledger cannot be opened; it has been stopped.
+    """
     with _interruptions() as interrupted:
         print(f"starting NNI {'.'.join(map(str, launch.nni_version()))} ...", flush=True)
         ask_nni(config)
@@ -86,11 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
             fault = _follow(experiment, ledger, interrupted)
         finally:
             _end(experiment, ledger, interrupted)
-    trials = ledger.trials(experiment.id)
-    print(summary(ledger, experiment.id))
-    if fault:
-        raise NniError(fault, hint=f"see {_logs(experiment)}")
-    return 0 if any(trial.state is TrialState.SUCCEEDED for trial in trials) else 1
+    return Conducted(experiment, ledger, fault)
 
 
 def _open_ledger(experiment: RunningExperiment) -> Ledger:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from hpo_nni.errors import Problem, SettingsError
 from hpo_nni.nni_api.launch import LAUNCHER_VARIABLE, nni_version
 from hpo_nni.nni_api.quoting import breaks_nni
+from hpo_nni.trial.accounts import unusable_credentials
+from hpo_nni.trial.command import settings_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,12 +36,10 @@ def refuse_doomed_experiment(experiment: DispatcherEnvironment, environ: Mapping
     The error becomes the last lines of `dispatcher.log` and `nnictl_stderr.log`; NNI then shows the
     experiment as ERROR, with the advice to look there, after 10 s in which nothing connects.
     """
-    if environ.get(LAUNCHER_VARIABLE):
-        return  # `hpo-nni run` gives NNI plain paths and its own Python
-    problems = [
-        *_unquotable_paths(experiment),
-        *_unusable_python(experiment.config, environ),
-    ]
+    problems = list(_unusable_credentials(experiment.config, environ))
+    if not environ.get(LAUNCHER_VARIABLE):  # `hpo-nni run` gives NNI plain paths and its own Python
+        problems += _unquotable_paths(experiment)
+        problems += _unusable_python(experiment.config, environ)
     if problems:
         logger.error("no trial could run:\n%s", "\n".join(map(str, problems)))
         raise SettingsError(problems)
@@ -63,6 +63,14 @@ def _unquotable_paths(experiment: DispatcherEnvironment) -> list[Problem]:
         for name, path in paths.items()
         if breaks_nni(path)
     ]
+
+
+def _unusable_credentials(
+    config: Mapping[str, Any], environ: Mapping[str, str]
+) -> tuple[Problem, ...]:
+    folder = Path(config.get("trialCodeDirectory") or ".")
+    path = settings_file(str(config.get("trialCommand") or ""), folder)
+    return unusable_credentials(path, environ) if path is not None else ()
 
 
 def _unusable_python(config: Mapping[str, Any], environ: Mapping[str, str]) -> list[Problem]:

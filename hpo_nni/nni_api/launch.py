@@ -46,6 +46,7 @@ class LaunchOptions:
     Attributes:
         port: of the web page and REST; None for the first that is free from 8080 on.
         public: let the page listen on all interfaces, as NNI does by itself.
+        working_directory: instead of the config's.
         patience: seconds that NNI's manager has to come up.
     """
 
@@ -53,6 +54,7 @@ class LaunchOptions:
     max_trials: int | None = None
     concurrency: int | None = None
     public: bool = False
+    working_directory: Path | None = None
     patience: float = 120.0
 
 
@@ -180,11 +182,19 @@ def known_experiments() -> list[KnownExperiment]:
     ]
 
 
+def forget_experiment(experiment_id: str) -> None:
+    """Take an experiment out of NNI's index, whose files are gone."""
+    nnictl: Any = importlib.import_module("nni.tools.nnictl.config_utils")
+    nnictl.Experiments().remove_experiment(experiment_id)
+
+
 def _apply(config: Any, options: LaunchOptions) -> None:
     if options.max_trials is not None:
         config.max_trial_number = options.max_trials
     if options.concurrency is not None:
         config.trial_concurrency = options.concurrency
+    if options.working_directory is not None:
+        config.experiment_working_directory = str(options.working_directory)
     if nni_version() < (3,):
         _avoid_unquoted_paths(config)
 

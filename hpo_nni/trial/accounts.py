@@ -15,6 +15,7 @@ from hpo_nni.errors import SettingsError
 from hpo_nni.secrets import CredentialReferences, Reference
 from hpo_nni.stores.base import STORES, open_store
 from hpo_nni.trial.ini import read_ini, read_text, split_lines
+from hpo_nni.trial.rehearsal import Rehearsal
 from hpo_nni.trial.sections import Reading, SectionReader
 from hpo_nni.trial.templates import render
 
@@ -105,6 +106,10 @@ class Accounts:
         Raises:
             SettingsError: with every credential that leads nowhere.
         """
+        rehearsal = Rehearsal.of_process(environ)
+        if rehearsal is not None:  # the user's own are never asked for
+            yield from rehearsal.credentials.secrets()
+            return
         problems: list[Problem] = []
         found: list[Secret] = []
         for account in (self.oss, self.odps):
@@ -128,6 +133,9 @@ class Accounts:
         from hpo_nni.stores.oss import OssConnection  # noqa: PLC0415 - the SDK takes its time
 
         assert self.oss is not None, "settings without [oss_config] name nothing on OSS"
+        rehearsal = Rehearsal.of_process(environ)
+        if rehearsal is not None:
+            return OssConnection(rehearsal.oss_endpoint, rehearsal.credentials)
         return OssConnection(
             endpoint=self.oss.get("endpoint", environ, self.directory),
             credentials=self.oss.credentials.resolve(environ, self.directory),
@@ -139,8 +147,12 @@ class Accounts:
         from hpo_nni.platforms.maxcompute_service import MaxComputeConnection  # noqa: PLC0415
 
         assert self.odps is not None, "the platform MaxCompute needs [odps_config]"
+        project = self.odps.get("project", environ, self.directory)
+        rehearsal = Rehearsal.of_process(environ)
+        if rehearsal is not None:
+            return MaxComputeConnection(project, rehearsal.odps_endpoint, rehearsal.credentials)
         return MaxComputeConnection(
-            project=self.odps.get("project", environ, self.directory),
+            project=project,
             endpoint=self.odps.get("endpoint", environ, self.directory),
             credentials=self.odps.credentials.resolve(environ, self.directory),
             region=self.odps.get("region", environ, self.directory),
@@ -171,6 +183,19 @@ def load_accounts(path: Path) -> Accounts:
     if reading.problems:
         raise SettingsError(reading.problems)
     return accounts
+
+
+def unusable_credentials(path: Path, environ: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Every credential of a settings file that leads nowhere; other faults are for its reader."""
+    try:
+        accounts = load_accounts(path)
+    except SettingsError:
+        return ()
+    try:
+        list(accounts.secrets(environ))
+    except SettingsError as error:
+        return error.problems
+    return ()
 
 
 def _read_account(reading: Reading, name: str, fallback: Account | None) -> Account | None:

@@ -24,6 +24,7 @@ from hpo_nni.secrets import RedactingFilter, Redactor
 from hpo_nni.trial.files import is_baseline, prepare_files, write_files
 from hpo_nni.trial.orders import who_ended
 from hpo_nni.trial.place import find_place
+from hpo_nni.trial.rehearsal import Rehearsal
 from hpo_nni.trial.retry import Retrier
 from hpo_nni.trial.settings import load_settings
 from hpo_nni.trial.shutdown import Interrupted, Shutdown
@@ -135,7 +136,8 @@ def _load(load: Loader, config: Path, substitutions: Substitutions) -> TrialSett
     settings = load(config.resolve(), substitutions)
     for warning in settings.warnings:
         logger.warning("%s", warning)
-    return settings
+    rehearsal = Rehearsal.of_process()
+    return settings if rehearsal is None else rehearsal.adapt(settings)
 
 
 def _dry_run(settings: TrialSettings, place: Place, point: Mapping[str, Any]) -> int:

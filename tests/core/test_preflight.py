@@ -111,3 +111,20 @@ def test_all_faults_are_said_at_once_and_logged(spaced, caplog):
 
     assert len(found) == (3 if nni_version() < (3,) else 1)
     assert all(fault in caplog.text for fault in found)
+
+
+def test_credentials_that_lead_nowhere_end_the_experiment_at_once(tmp_path):
+    ini = tmp_path / "trial.ini"
+    ini.write_text(
+        "[oss_config]\nendpoint=http://oss-cn-beijing.aliyuncs.com\n"
+        "accessKeyID=xxx\naccessKeySecret=${SK}\n",
+        encoding="utf-8",
+    )
+    config = {"trialCommand": TRIAL, "trialCodeDirectory": str(tmp_path)}
+
+    found = faults(tmp_path, {"HPO_NNI_LAUNCHER": "1"}, **config)
+
+    assert ["placeholder" in found[0], "SK is not set" in found[1]] == [True, True]
+    assert "`hpo-nni rehearse CONFIG`" in found[0]
+    ini.write_text("[oss_config", encoding="utf-8")
+    assert faults(tmp_path, {"HPO_NNI_LAUNCHER": "1"}, **config) == []
