@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hpo_nni"
-BASE = {"errors", "registry", "secrets", "direction"}
+BASE = {"errors", "registry", "secrets", "direction", "bundle"}
 ROW = {
     "documents",
     "space",

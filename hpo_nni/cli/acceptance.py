@@ -7,9 +7,9 @@ manager reports that nothing has connected.
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo_nni.bundle import doors
 from hpo_nni.cli.experiment_file import ExperimentFile
 from hpo_nni.errors import Problem, SettingsError
 from hpo_nni.nni_api.launch import load_config
@@ -18,8 +18,8 @@ from hpo_nni.registry import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-_DOORS = Path(__file__).parent.parent.parent / "core"
 _OUR_CLASSES = {
     "PAIAssessor": "hpo_nni.core.pai_assessor",
     "PaiAssessor": "hpo_nni.core.pai_assessor",
@@ -53,10 +53,18 @@ def _our_class(algorithm: Mapping[str, Any], folder: Path) -> str | None:
     """The name of the class if it is one of this package: people keep copies of old ones."""
     name = str(algorithm.get("name") or algorithm.get("className") or "")
     directory = algorithm.get("codeDirectory")
-    if directory is not None and (folder / str(directory)).resolve() != _DOORS.resolve():
+    module, _, name = name.rpartition(".")
+    if directory is not None and not _is_door(folder / str(directory), f"{module}.py"):
         return None
-    name = name.rpartition(".")[2]
     return name if name in _OUR_CLASSES else None
+
+
+def _is_door(folder: Path, file: str) -> bool:
+    """Whether a codeDirectory has our door, or a copy of it as `hpo-nni examples` makes."""
+    try:
+        return (folder / file).read_bytes() == (doors() / file).read_bytes()
+    except OSError:
+        return False
 
 
 def _argument_faults(name: str | None, algorithm: Mapping[str, Any]) -> tuple[Problem, ...]:

@@ -37,6 +37,7 @@ COMMANDS = {
     "show": "hpo_nni.cli.show",
     "logs": "hpo_nni.cli.logs",
     "install": "hpo_nni.cli.install",
+    "examples": "hpo_nni.cli.examples",
 }
 _INPUT_FAULTS = (
     SettingsError,
