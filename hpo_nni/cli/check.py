@@ -150,7 +150,7 @@ class Check:
             return None
         settings = self._attempt(lambda: load_any(path, Substitutions(point=_middle(space))))
         if settings is not None:
-            self.warnings += settings.warnings
+            self.warnings += [*settings.warnings, *_unreachable(settings)]
             weights = ", ".join(f"{name} x {w:g}" for name, w in settings.metrics.weights.items())
             self.report.append(f"score        {weights} ({settings.metrics.direction.value})")
         return settings
@@ -258,6 +258,15 @@ def _located(problem: Problem, space: SearchSpace) -> Problem:
     key = max(keys, key=len, default="")
     where = f"{space.places[key]} {problem.where}" if key else problem.where
     return Problem(where, problem.message, problem.hint)
+
+
+def _unreachable(settings: TrialSettings) -> Iterator[str]:
+    """Why notices could not be sent; trials run without them."""
+    try:
+        if settings.monitor is not None:
+            settings.monitor.resolve(os.environ)
+    except SettingsError as error:
+        yield f"{error.problems[0].where}: {error.problems[0].message}; no notice can be sent"
 
 
 def _core_folders(folder: Path, module: str) -> Iterator[Path]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_nni.errors import LedgerError
 from hpo_nni.ledger.database import Database
+from hpo_nni.ledger.notices import Notices
 from hpo_nni.ledger.questions import Questions
 from hpo_nni.ledger.records import (
     ORDERS,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 FINAL_JOB_STATES = frozenset({"succeeded", "failed", "cancelled", "lost"})
 
 
-class Ledger(Questions):
+class Ledger(Questions, Notices):
     """What ran in one working directory, with what, what it measured, and how it ended.
 
     Usable from several threads, and from any number of processes that each open their own. A
@@ -143,6 +144,13 @@ class Ledger(Questions):
         """Note where a trial's own copies of the base configs are."""
         with self._database.transaction() as connection:
             _update(connection, "trials", ("id", trial_id), {"configs": tuple(paths)})
+
+    def set_reason(self, trial_id: str, reason: str) -> None:
+        """Note why a trial stands as it does, while it runs: what it waits for."""
+        with self._database.transaction() as connection:
+            trial = _known(connection, TrialRecord, trial_id)
+            if trial is None or not trial.state.is_final:
+                _update(connection, "trials", ("id", trial_id), {"reason": reason})
 
     def end_trial(
         self, trial_id: str, state: TrialState, reason: str, score: float | None = None

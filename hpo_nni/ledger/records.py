@@ -147,6 +147,27 @@ class DecisionRecord:
     figures: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class NoticeRecord:
+    """A message to people, through the webhook of an experiment's settings.
+
+    Attributes:
+        key: what it is about; two with one key are one message.
+        kind: a notice's kind, as in `hpo_nni.trial.notices`.
+        state: `held` back because there were too many (`counted` once a later message has said
+            so), `sending`, `sent` or `failed`.
+        message: why it failed.
+    """
+
+    key: str
+    experiment_id: str
+    kind: str
+    text: str
+    time: float
+    state: str = "sending"
+    message: str = ""
+
+
 def last_order(decisions: Sequence[DecisionRecord]) -> DecisionRecord | None:
     """The last order to end a trial; those from before it was resumed do not count.
 

@@ -18,12 +18,19 @@ from hpo_nni.ledger.records import (
     EvaluationRecord,
     ExperimentRecord,
     JobRecord,
+    NoticeRecord,
     TrialRecord,
     TrialState,
 )
 
 Record = TypeVar(
-    "Record", ExperimentRecord, TrialRecord, JobRecord, EvaluationRecord, DecisionRecord
+    "Record",
+    ExperimentRecord,
+    TrialRecord,
+    JobRecord,
+    EvaluationRecord,
+    DecisionRecord,
+    NoticeRecord,
 )
 
 TABLES: dict[type, str] = {
@@ -32,6 +39,7 @@ TABLES: dict[type, str] = {
     JobRecord: "jobs",
     EvaluationRecord: "evaluations",
     DecisionRecord: "decisions",
+    NoticeRecord: "notices",
 }
 DECODERS = {
     "settings": json.loads,

@@ -92,6 +92,17 @@ _FIRST: Migration = (
     )
     """,
     "CREATE INDEX decisions_by_trial ON decisions (trial_id)",
+    """
+    CREATE TABLE notices (
+        key TEXT PRIMARY KEY NOT NULL,
+        experiment_id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        text TEXT NOT NULL,
+        time REAL NOT NULL,
+        state TEXT NOT NULL,
+        message TEXT NOT NULL
+    )
+    """,
 )
 
 MIGRATIONS: tuple[Migration, ...] = (_FIRST,)

@@ -21,6 +21,7 @@ from hpo_nni.errors import HpoNniError, Problem, SettingsError, describe
 from hpo_nni.ledger.records import BASELINE, ExperimentRecord, TrialRecord, TrialState
 from hpo_nni.nni_api.trial_channel import TrialPoint, open_channel
 from hpo_nni.secrets import RedactingFilter, Redactor
+from hpo_nni.trial.announcing import announce_end
 from hpo_nni.trial.files import is_baseline, prepare_files, write_files
 from hpo_nni.trial.orders import who_ended
 from hpo_nni.trial.place import find_place
@@ -184,7 +185,7 @@ def _run(config: Path, load: Loader, place: Place, channel: TrialChannel) -> int
 
 def _redact_from_now_on(settings: TrialSettings) -> None:
     """Hide credentials in all logs; raises SettingsError if any of them leads nowhere."""
-    redact = Redactor(settings.accounts.secrets(os.environ))
+    redact = Redactor(settings.secrets(os.environ))
     for handler in logging.getLogger().handlers:
         handler.addFilter(RedactingFilter(redact))
 
@@ -228,6 +229,8 @@ class _Trial:
         except Exception as error:
             self._fail(f"a fault of hpo_nni: {error!r}")
             raise
+        finally:
+            announce_end(settings, self.place, self.ledger)
 
     def _load_and_begin(self) -> TrialSettings:
         """Read the settings; the trial is in the ledger even if they are wrong."""

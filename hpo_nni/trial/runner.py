@@ -22,6 +22,7 @@ from hpo_nni.trial.meter import Meter
 from hpo_nni.trial.orders import who_ended
 from hpo_nni.trial.platforms import open_platform
 from hpo_nni.trial.retry import Patience, Retrier
+from hpo_nni.trial.schedule import await_opening
 from hpo_nni.trial.shutdown import Interrupted
 from hpo_nni.trial.submission import Submission
 
@@ -82,7 +83,7 @@ class TrialRunner:
         self._ledger = ledger
         self._shutdown = shutdown
         self._channel = channel
-        self._redact = Redactor(settings.accounts.secrets(os.environ))
+        self._redact = Redactor(settings.secrets(os.environ))
         self._platform = open_platform(settings, place.working_directory)
         self._retrier = Retrier(shutdown.pause)
         self._identity = ProcessIdentity.current()
@@ -110,6 +111,7 @@ class TrialRunner:
     def _run_step(self, step: Step) -> None:
         """Run one job to its end; raises JobError if it fails, Interrupted if told to end."""
         self._raise_if_told()
+        self._await_window(step)
         attempt = len(self._ledger.jobs(self._place.trial_id)) + 1
         spec = JobSpec(
             name=f"{self._place.experiment_id}-{self._place.trial_id}-{attempt}-{step.key}",
@@ -147,6 +149,19 @@ class TrialRunner:
                 log_tail=tail,
                 hint=f"its whole output is in {self._place.output_directory}",
             )
+
+    def _await_window(self, step: Step) -> None:
+        """Wait until jobs may start; the log and the ledger say why, while it waits."""
+        if self._settings.window is None:
+            return
+        trial_id = self._place.trial_id
+
+        def announce(why: str) -> None:
+            logger.info("trial %s: %s: %s", trial_id, step.key, why)
+            self._ledger.set_reason(trial_id, f"{step.key}: {why}")
+
+        await_opening(self._settings.window, time.time, self._shutdown.pause, announce)
+        self._ledger.set_reason(trial_id, "")
 
     def _submit(self, plan: Plan) -> Job:
         """Submit; an intent of which the platform may know more than we do stays open."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hpo_nni.errors import MissingExtraError, Problem, RegistryError, SettingsError
 from hpo_nni.platforms.registry import NOT_YET, PLATFORMS
 from hpo_nni.registry import did_you_mean
-from hpo_nni.trial import metric_settings
+from hpo_nni.trial import metric_settings, monitor, schedule
 from hpo_nni.trial.accounts import ODPS, OLD_COMMAND, OSS, Accounts, read_accounts
 from hpo_nni.trial.config_files import ConfigFile, read_files
 from hpo_nni.trial.ini import read_ini, read_text
@@ -23,7 +23,10 @@ from hpo_nni.trial.substitutions import WHOLE_POINT, Substitutions, bare_name
 from hpo_nni.trial.templates import render
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from hpo_nni.secrets import Secret
 
 __all__ = [
     "ConfigFile",
@@ -36,13 +39,20 @@ __all__ = [
 
 _PLATFORM, _PARAMS, _OUTPUT = "platform_config", "params_config", "output_config"
 _OUTPUT_KEYS = ("model_path", "summary_path")
-_OWN_SECTIONS = (_PLATFORM, metric_settings.SECTION, _PARAMS, _OUTPUT, OSS, ODPS)
+_OWN_SECTIONS = (
+    _PLATFORM,
+    metric_settings.SECTION,
+    _PARAMS,
+    _OUTPUT,
+    OSS,
+    ODPS,
+    schedule.SECTION,
+    monitor.SECTION,
+)
 _LATER_SECTIONS = {
     "dlc_config": "the platform DLC",
     "ts_config": "the platform TrainingService",
     "paiflow_config": "the platform PAIFlow",
-    "schedule_config": "times of day to run in",
-    "monitor_config": "notifications",
 }
 
 
@@ -59,6 +69,8 @@ class TrialSettings:
         warnings: what is odd but allowed, each with its place.
         accounts: references to credentials, and where they are good for.
         mirror: a folder on this machine that gets copies of remote event files; may be empty.
+        window: when jobs may start; None for always.
+        monitor: where notices go; None for nowhere.
     """
 
     path: Path
@@ -72,6 +84,18 @@ class TrialSettings:
     warnings: tuple[str, ...] = ()
     accounts: Accounts = field(default_factory=Accounts)
     mirror: str = ""
+    window: schedule.Window | None = None
+    monitor: monitor.Monitor | None = None
+
+    def secrets(self, environ: Mapping[str, str]) -> Iterator[Secret]:
+        """All values that must not be shown.
+
+        Raises:
+            SettingsError: with every credential of an account that leads nowhere.
+        """
+        yield from self.accounts.secrets(environ)
+        if self.monitor is not None:
+            yield from self.monitor.secrets(environ)
 
 
 def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
@@ -103,6 +127,8 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
     if name == MAXCOMPUTE and "grace_seconds" in platform.entries:
         platform.fault("grace_seconds", "MaxCompute stops jobs in its own time", "leave it out")
     _warn_of_idle_keys(platform, output)
+    window = schedule.read_window(SectionReader(reading, schedule.SECTION))
+    webhook = monitor.read_monitor(reading, path.parent)
     settings = TrialSettings(
         path=path,
         platform=name,
@@ -122,6 +148,8 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
         passes_point=not reading.used.isdisjoint(WHOLE_POINT),
         warnings=tuple(reading.warnings),
         accounts=accounts,
+        window=window,
+        monitor=webhook,
     )
     platform.finish(["name", "cmd1", "resume", "grace_seconds"])
     output.finish(_OUTPUT_KEYS)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hpo_nni.errors import SettingsError
+from hpo_nni.testing.cloud.webhook import WebhookServer
 from hpo_nni.trial.settings import Substitutions, TrialSettings, load_settings
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ class IniFolder:
 @pytest.fixture
 def ini(tmp_path: Path) -> IniFolder:
     return IniFolder(tmp_path)
+
+
+@pytest.fixture
+def webhook():
+    with WebhookServer() as server:
+        yield server
 
 
 @pytest.fixture

@@ -131,7 +131,6 @@ def test_templates_give_steps_and_sources_in_the_order_of_the_file(ini) -> None:
         ("[platform_config]", "[platform]", "did you mean 'platform_config'"),
         ("[platform_config]", "[platform]", "trial.ini: the section [platform_config] is missing"),
         ("[platform_config]", "[dlc_config]\nk=${AK}\n[platform_config]", "the platform DLC yet"),
-        ("[platform_config]", "[schedule_config]\n[platform_config]", "does not have times of day"),
         ("[platform_config]", "[x]\n[platform_config]", "trial.ini:1 [x]: there is no section [x]"),
         ("NNI_OUTPUT_DIR}", "NNI_OUTPUT}", "metric_source: nothing is known of ${NNI_OUTPUT}"),
         ("NNI_OUTPUT_DIR}", "NNI_OUTPUT}", "did you mean 'NNI_OUTPUT_DIR'"),
