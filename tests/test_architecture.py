@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "hpo_nni"
-BASE = {"errors", "registry", "secrets", "direction", "bundle"}
+BASE = {"errors", "registry", "secrets", "direction", "bundle", "failures"}
 ROW = {
     "documents",
     "space",

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 
 BASELINE = "_baseline"  # the key that marks a point as the untuned config
+RETRY = "_retry_of"  # the key that marks a point as that of a failed trial, whose id is its value
+MARKS = frozenset({BASELINE, RETRY})  # keys of parameters that are not of the search space
 JUDGED = ""  # the source, in evaluations, of the series that is reported and judged
 
 
@@ -38,6 +40,7 @@ class ExperimentRecord:
         settings: what was decided from the files, as JSON values: direction, weights, policies.
         rest_url: where NNI's REST interface was last seen, for the trials of NNI 2.10.1.
         project: which experiments count as earlier sweeps of the same thing.
+        pause: why no trial of it may start a job for now; empty where they may.
     """
 
     id: str
@@ -46,6 +49,7 @@ class ExperimentRecord:
     project: str = ""
     rest_url: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    pause: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,10 @@ class TrialRecord:
         state, reason: how it stands or ended, and why, in one sentence.
         configs: the trial's own copies of the base configs.
         score: the final score; None unless the trial succeeded or a score was reported.
+        failure, evidence: the class of its failure, a FailureKind's value, and what decided it;
+            empty unless it failed.
+        retry_of: the failed trial that this one runs again, whose failure counts no more.
+        continues: the trial whose names and settled steps it took over; empty for none.
     """
 
     id: str
@@ -73,6 +81,10 @@ class TrialRecord:
     score: float | None = None
     directory: str = ""
     configs: tuple[str, ...] = ()
+    failure: str = ""
+    evidence: str = ""
+    retry_of: str = ""
+    continues: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +101,8 @@ class JobRecord:
         state: a JobState's value, `intended` before the platform has answered.
         log_tail: the last lines, kept when the job ended.
         settings_file: what opens the platform again, for it says whose account it is.
+        failure, evidence: as of the trial, for this job.
+        fingerprint: the same for two jobs that do the same; their trials' own names aside.
     """
 
     name: str
@@ -107,6 +121,9 @@ class JobRecord:
     log_tail: str = ""
     ended: float | None = None
     settings_file: str = ""
+    failure: str = ""
+    evidence: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)

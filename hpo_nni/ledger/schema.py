@@ -17,7 +17,8 @@ _FIRST: Migration = (
         direction TEXT NOT NULL,
         project TEXT NOT NULL,
         rest_url TEXT NOT NULL,
-        settings TEXT NOT NULL
+        settings TEXT NOT NULL,
+        pause TEXT NOT NULL
     )
     """,
     # Names of jobs, tables and models carry lower-cased ids: two that differ in case only would
@@ -36,7 +37,11 @@ _FIRST: Migration = (
         ended REAL,
         score REAL,
         directory TEXT NOT NULL,
-        configs TEXT NOT NULL
+        configs TEXT NOT NULL,
+        failure TEXT NOT NULL,
+        evidence TEXT NOT NULL,
+        retry_of TEXT NOT NULL,
+        continues TEXT NOT NULL
     )
     """,
     "CREATE UNIQUE INDEX trials_by_lower_case ON trials (experiment_id, lower(id))",
@@ -57,7 +62,10 @@ _FIRST: Migration = (
         message TEXT NOT NULL,
         log_tail TEXT NOT NULL,
         ended REAL,
-        settings_file TEXT NOT NULL
+        settings_file TEXT NOT NULL,
+        failure TEXT NOT NULL,
+        evidence TEXT NOT NULL,
+        fingerprint TEXT NOT NULL
     )
     """,
     "CREATE INDEX jobs_by_trial ON jobs (trial_id)",

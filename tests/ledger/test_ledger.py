@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from hpo_nni.errors import LedgerError
+from hpo_nni.failures import Failure, FailureKind
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import (
     DecisionRecord,
@@ -85,6 +86,33 @@ def test_score_that_is_no_number_is_stored_as_none(ledger, score):
     assert ledger.trial("Abc").score is None
     assert ledger.evaluations("Abc")[0].score is None
     assert ledger.scores("Exp1") == {}
+
+
+def test_the_class_of_a_failure_is_kept_until_the_trial_runs_again(ledger):
+    ledger.intend_job(job())
+    failure = Failure(FailureKind.INFEASIBLE, "its log says 'MemoryError'")
+    ledger.note_job_failure(job().name, failure)
+    ledger.note_failure("Abc", failure)
+    ledger.end_trial("Abc", TrialState.FAILED, "cmd1 failed")
+    ledger.note_failure("Abc", Failure(FailureKind.USER, "too late"))
+
+    trial, (record,) = ledger.trial("Abc"), ledger.jobs("Abc")
+    assert (trial.failure, trial.evidence) == ("infeasible", "its log says 'MemoryError'")
+    assert (record.failure, record.evidence) == (trial.failure, trial.evidence)
+
+    ledger.begin_trial(TrialRecord("Abc", "Exp1", number=0, started=50.0))
+
+    assert (ledger.trial("Abc").failure, ledger.trial("Abc").evidence) == ("", "")
+
+
+def test_an_experiment_is_paused_once_and_until_the_pause_is_lifted(ledger):
+    assert ledger.pause_experiment("Exp1", "three times the same")
+    assert not ledger.pause_experiment("Exp1", "and a fourth time")
+    assert ledger.experiment("Exp1").pause == "three times the same"
+
+    ledger.lift_pause("Exp1")
+
+    assert ledger.experiment("Exp1").pause == ""
 
 
 def test_resumed_trial_runs_again_and_keeps_its_history(ledger):
