@@ -31,14 +31,15 @@ from hpo_nni.trial.settings import TrialSettings
 from hpo_nni.trial.steps import MAXCOMPUTE, Step, point_in_edits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from hpo_nni.platforms.pai_command import XFlow
+    from hpo_nni.trial.ini import Entry
     from hpo_nni.trial.substitutions import Substitutions
 
 _SECTIONS = (OSS, ODPS, OLD_COMMAND, SECTION)
 _OPTION = re.compile(r"-(name|project|D[A-Za-z_][\w.]*)")
-_DAY = re.compile(r"\{(bizdate|eval_ymd|predate)\}")
+DAY = re.compile(r"\{(bizdate|eval_ymd|predate)(?::([^{}]+))?\}")
 _NEEDED_OPTIONS = {
     "-name": "easy_rec_ext",
     "-project": "algo_public",
@@ -79,7 +80,7 @@ def load_begin(path: Path, substitutions: Substitutions, exp_dir: str = "") -> T
     path = path.absolute()
     ini = read_ini(split_lines(read_text(path)), path.name)
     reading = Reading(ini, {}, problems=ini.problems)
-    _check_sections(reading)
+    check_sections(reading)
     accounts = read_accounts(reading, path.parent)
     own_name = f"{substitutions.experiment_id}_{substitutions.trial_id}"
     xflow, line = _read_command(reading, substitutions, own_name)
@@ -90,7 +91,7 @@ def load_begin(path: Path, substitutions: Substitutions, exp_dir: str = "") -> T
         platform=MAXCOMPUTE,
         steps=(step,),
         files=(),
-        metrics=_read_metrics(SectionReader(reading, SECTION), directory),
+        metrics=read_metrics(SectionReader(reading, SECTION), {"metric_source": directory}),
         passes_point=True,
         warnings=tuple(reading.warnings),
         accounts=accounts,
@@ -101,7 +102,8 @@ def load_begin(path: Path, substitutions: Substitutions, exp_dir: str = "") -> T
     return settings
 
 
-def _check_sections(reading: Reading) -> None:
+def check_sections(reading: Reading) -> None:
+    """Note sections that are missing, and those that such a file does not have."""
     ini = reading.ini
     for name in _SECTIONS:
         if name not in ini.sections:
@@ -120,23 +122,12 @@ def _read_command(
 ) -> tuple[XFlow | None, int]:
     """The XFlow with the trial's own directory and edits, and the section's line."""
     section = SectionReader(reading, OLD_COMMAND)
-    before = len(reading.problems)
     for key, entry in section.entries.items():
-        if _OPTION.fullmatch(key) is None:
-            section.fault(key, f"{key!r} is no option of PAI", did_you_mean(key, _USUAL_OPTIONS))
-        elif day := _DAY.search(entry.value):
+        if day := DAY.search(entry.value):
             message = f"{day[0]} stands for a day, and this command runs once"
-            section.fault(key, message, "write the day itself")
-    for key, example in _NEEDED_OPTIONS.items():
-        if section.entries and not (key in section.entries and section.entries[key].value):
-            section.fault("", f"{key} is missing", f"as in {key}={example}")
-    model = section.entries.get("-Dmodel_dir")
-    if model is not None and not model.value.startswith("oss://"):
-        section.fault(
-            "-Dmodel_dir", "metrics are followed on OSS only", "as in oss://bucket/model/"
-        )
-    _check_own_edits(section)
-    if model is None or len(reading.problems) > before:
+            hint = "write the day itself; run_finetune.py runs once for each day"
+            section.fault(key, message, hint)
+    if not check_options(section, reading) or any(map(_has_day, section.entries.values())):
         return None, section.line
     xflow = xflow_from_pairs((key, entry.value) for key, entry in section.entries.items())
     directory = f"{xflow.parameters['model_dir'].rstrip('/')}/{own_name}"
@@ -148,6 +139,28 @@ def _read_command(
         return None, section.line
 
 
+def _has_day(entry: Entry) -> bool:
+    return DAY.search(entry.value) is not None
+
+
+def check_options(section: SectionReader, reading: Reading) -> bool:
+    """Note what is wrong with the options of the command; returns whether they can be used."""
+    before = len(reading.problems)
+    for key in section.entries:
+        if _OPTION.fullmatch(key) is None:
+            section.fault(key, f"{key!r} is no option of PAI", did_you_mean(key, _USUAL_OPTIONS))
+    for key, example in _NEEDED_OPTIONS.items():
+        if section.entries and not (key in section.entries and section.entries[key].value):
+            section.fault("", f"{key} is missing", f"as in {key}={example}")
+    model = section.entries.get("-Dmodel_dir")
+    if model is not None and not model.value.startswith("oss://"):
+        section.fault(
+            "-Dmodel_dir", "metrics are followed on OSS only", "as in oss://bucket/model/"
+        )
+    _check_own_edits(section)
+    return model is not None and len(reading.problems) == before
+
+
 def _check_own_edits(section: SectionReader) -> None:
     entry = section.entries.get(f"-D{PARAMETER}")
     try:
@@ -156,7 +169,13 @@ def _check_own_edits(section: SectionReader) -> None:
         section.fault(f"-D{PARAMETER}", error.message, error.hint)
 
 
-def _read_metrics(section: SectionReader, directory: str) -> MetricSettings:
+def read_metrics(section: SectionReader, directories: Mapping[str, str]) -> MetricSettings:
+    """Read `[metric_config]`; faults go to its reader.
+
+    Args:
+        section: of the file.
+        directories: name of a source -> where that model is.
+    """
     weights = {}
     hint = "as in auc=1; a negative weight for a loss"
     for key, entry in section.entries.items():
@@ -174,7 +193,7 @@ def _read_metrics(section: SectionReader, directory: str) -> MetricSettings:
         section.fault("", problem.message, problem.hint)
     return MetricSettings(
         kind="summary",
-        sources=(("metric_source", f"{directory}/eval_val/"),),
+        sources=tuple((name, f"{place}/eval_val/") for name, place in directories.items()),
         weights=weights,
         final_mode=FinalMode.FINAL,
         source_list_final_mode=FinalMode.AVG,

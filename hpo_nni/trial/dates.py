@@ -96,6 +96,18 @@ def date_range(first: Any, last: Any, step: int = 1) -> list[Any]:
     return [spelling.write(start + timedelta(days=step * index)) for index in range(count)]
 
 
+def parse_date(value: Any) -> datetime:
+    """The moment that a date in any of the usual spellings means; a day is its midnight.
+
+    Raises:
+        ValueError: it is no date.
+
+    >>> parse_date("2022-06-17").isoformat()
+    '2022-06-17T00:00:00'
+    """
+    return _parse(value)[0]
+
+
 def is_date_number(value: Any) -> bool:
     """Whether an integer reads as a day or an hour of the years 1900 to 2099.
 
