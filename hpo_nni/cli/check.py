@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpo_nni.cli.acceptance import ask_nni
 from hpo_nni.cli.experiment_file import ALGORITHMS, ExperimentFile
-from hpo_nni.dialects.easyrec import load_any
+from hpo_nni.dialects.commands import loader_of
 from hpo_nni.direction import Direction
 from hpo_nni.errors import HpoNniError, Problem, SettingsError
 from hpo_nni.nni_api.launch import nni_version
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hpo_nni.space import SearchSpace
-    from hpo_nni.trial.files import BaseFile, PreparedFile
+    from hpo_nni.trial.files import PreparedFile
     from hpo_nni.trial.settings import TrialSettings
 
     T = TypeVar("T")
@@ -91,7 +91,7 @@ class Check:
             self.credentials = _unusable_credentials(settings)
             self._check_directions(file, settings)
             if space is not None:
-                self._check_points(settings, space)
+                self._check_points(file, settings, space)
 
     def conclude(self) -> None:
         """Print the warnings; raise SettingsError if there are faults."""
@@ -148,7 +148,9 @@ class Check:
             self.warnings.append(f"{where}: {message} ({hint})")
         if path is None:
             return None
-        settings = self._attempt(lambda: load_any(path, Substitutions(point=_middle(space))))
+        settings = self._attempt(
+            lambda: loader_of(command, path)(path, Substitutions(point=_middle(space)))
+        )
         if settings is not None:
             self.warnings += [*settings.warnings, *_unreachable(settings)]
             weights = ", ".join(f"{name} x {w:g}" for name, w in settings.metrics.weights.items())
@@ -175,16 +177,21 @@ class Check:
             hint = "state the same in all of them; an ini that does not say means maximize"
             self._add("optimize_mode", f"better is said to be two things:{words}", hint)
 
-    def _check_points(self, settings: TrialSettings, space: SearchSpace) -> None:
+    def _check_points(
+        self, file: ExperimentFile, settings: TrialSettings, space: SearchSpace
+    ) -> None:
         """Apply points as trials will, and count what each key selects."""
         bases = self._attempt(lambda: read_bases(settings))
         if bases is None:
             return
+        load = loader_of(str(file.content.get("trialCommand") or ""), settings.path)
         found: dict[str, Problem] = {}
         applied: list[PreparedFile] = []
         for point in spread(space):
             try:
-                applied = _apply(settings.path, point, bases)
+                substitutions = Substitutions(point=point)
+                loaded = load(settings.path, substitutions)
+                applied = prepare_files(loaded, point, substitutions, bases)
             except SettingsError as error:
                 for problem in error.problems:
                     found.setdefault(problem.where, problem)
@@ -244,12 +251,6 @@ def spread(space: SearchSpace) -> Iterator[dict[str, Any]]:
 
 def _middle(space: SearchSpace | None) -> dict[str, Any] | None:
     return None if space is None else space.from_unit([0.5] * len(space.flatten()))
-
-
-def _apply(ini: Path, point: dict[str, Any], bases: list[BaseFile]) -> list[PreparedFile]:
-    """What a trial does with its point, without writing anything."""
-    substitutions = Substitutions(point=point)
-    return prepare_files(load_any(ini, substitutions), point, substitutions, bases)
 
 
 def _located(problem: Problem, space: SearchSpace) -> Problem:

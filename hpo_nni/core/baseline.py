@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo_nni.dialects.easyrec import load_any
+from hpo_nni.dialects.commands import loader_of
 from hpo_nni.documents import find_values, load_schema, parse_document
 from hpo_nni.errors import HpoNniError, Problem, SettingsError
 from hpo_nni.ledger.records import BASELINE
@@ -68,11 +68,12 @@ def baseline_point(config: Mapping[str, Any], space: SearchSpace) -> dict[str, A
 
 def _settings(config: Mapping[str, Any], point: Mapping[str, Any]) -> TrialSettings | None:
     directory = Path(config.get("trialCodeDirectory") or ".")
-    path = settings_file(str(config.get("trialCommand") or ""), directory)
+    command = str(config.get("trialCommand") or "")
+    path = settings_file(command, directory)
     if path is None:
         logger.error("trialCommand names no --config; the untuned trial is shown without values")
         return None
-    return load_any(path, Substitutions(point=point))
+    return loader_of(command, path)(path, Substitutions(point=point))
 
 
 def _bases(settings: TrialSettings) -> Iterator[_Base]:

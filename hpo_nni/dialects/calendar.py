@@ -28,14 +28,19 @@ class Unit(enum.Enum):
     @property
     def length(self) -> timedelta:
         """From one to the next."""
-        return {
-            Unit.HOUR: timedelta(hours=1), Unit.DAY: timedelta(days=1), Unit.WEEK: timedelta(weeks=1)
-        }[self]  # fmt: skip
+        return _LENGTHS[self]
 
     @property
     def spelling(self) -> str:
         """How a moment is written where nothing is said, as a format of `strftime`."""
         return "%Y%m%d%H" if self is Unit.HOUR else "%Y%m%d"
+
+
+_LENGTHS = {
+    Unit.HOUR: timedelta(hours=1),
+    Unit.DAY: timedelta(days=1),
+    Unit.WEEK: timedelta(weeks=1),
+}
 
 
 @dataclass(frozen=True)

@@ -60,12 +60,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return execute(arguments, functools.partial(load_begin, exp_dir=arguments.exp_dir))
 
 
-def load_any(path: Path, substitutions: Substitutions) -> TrialSettings:
-    """Read settings of either kind; raises SettingsError with every fault."""
-    is_old = path.is_file() and f"[{OLD_COMMAND}]" in read_text(path)
-    return (load_begin if is_old else newer.load_settings)(path, substitutions)
-
-
 def load_begin(path: Path, substitutions: Substitutions, exp_dir: str = "") -> TrialSettings:
     """Read a `config_begin.ini`.
 

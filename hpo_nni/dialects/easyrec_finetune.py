@@ -1,12 +1,12 @@
-"""The daily finetuning of PAI-NNI-HPO: one trial trains day after day, each from the day before.
+r"""The daily finetuning of PAI-NNI-HPO: one trial trains day after day, each from the day before.
 
-    python3 ./run_finetune.py --config=./config_finetune.ini --exp_dir=../exp \\
+    python3 ./run_finetune.py --config=./config_finetune.ini --exp_dir=../exp \
         --start_time=2022-06-17 --end_time=2022-06-18
 
-The file is that of `run_begin.py`, with `{bizdate}`, `{predate}` and `{eval_ymd}` in it. Each day is
-one step of the trial and one metric source, so each gives one intermediate result, and the score is
-the mean over the days. The first day starts from the checkpoint that the file names, each later one
-from its predecessor's model of the same trial.
+The file is that of `run_begin.py`, with `{bizdate}`, `{predate}` and `{eval_ymd}` in it. Each day
+is one step of the trial and one metric source, so each gives one intermediate result, and the score
+is the mean over the days. The first day starts from the checkpoint that the file names, each later
+one from its predecessor's model of the same trial.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from hpo_nni.trial.settings import TrialSettings
 from hpo_nni.trial.steps import MAXCOMPUTE, Step, point_in_edits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from hpo_nni.platforms.pai_command import XFlow
@@ -139,7 +139,7 @@ class _Chain:
         self._calendar = calendar
         self._own_name = own_name
 
-    def days(self, point: dict[str, Any], reading: Reading) -> list[tuple[str, XFlow]]:
+    def days(self, point: Mapping[str, Any], reading: Reading) -> list[tuple[str, XFlow]]:
         """Names of the days and their XFlows; what the point has wrong goes to `reading`."""
         found = []
         for number, day in enumerate(self._calendar.days()):
@@ -178,7 +178,7 @@ def _check_chain(section: SectionReader) -> bool:
             hint,
         )
         return False
-    if "bizdate" not in TEMPLATE.findall(model).__str__():
+    if not any(name == "bizdate" for name, _ in TEMPLATE.findall(model)):
         message = "it does not hold {bizdate}, so every day would write over the one before"
         section.fault(_MODEL, message, "as in oss://bucket/finetune/{bizdate}_model")
         return False

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hpo_nni.dialects.easyrec import load_any, load_begin
+from hpo_nni.dialects.easyrec import load_begin
 from hpo_nni.errors import SettingsError
 from hpo_nni.metrics import FinalMode
 from hpo_nni.platforms.base import JobSpec
@@ -108,15 +108,6 @@ def test_edits_of_the_file_stay_and_the_point_wins(old):
 def test_copies_go_to_a_folder_of_the_trial(old, tmp_path):
     assert old(exp_dir=str(tmp_path / "exp")).mirror == str(tmp_path / "exp" / "exp1_tr1")
     assert old().mirror == ""
-
-
-def test_the_kind_of_a_file_is_seen_in_it(tmp_path):
-    (tmp_path / "trial.ini").write_text(NEW, encoding="utf-8")
-
-    assert load_any(EXAMPLE, TRIAL).steps[0].key == "cmd1"
-    assert load_any(tmp_path / "trial.ini", TRIAL).metrics.lines["metric_dict"]
-    with pytest.raises(SettingsError, match="cannot be read"):
-        load_any(tmp_path / "gone.ini", TRIAL)
 
 
 @pytest.mark.parametrize(
