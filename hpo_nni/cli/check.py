@@ -153,6 +153,9 @@ class Check:
         )
         if settings is not None:
             self.warnings += [*settings.warnings, *_unreachable(settings)]
+            if settings.window is not None and file.content.get("maxTrialDuration"):
+                message = "NNI counts the time that a trial waits for its window, too"
+                self.warnings.append(f"{file.where('maxTrialDuration')}: {message}")
             weights = ", ".join(f"{name} x {w:g}" for name, w in settings.metrics.weights.items())
             self.report.append(f"score        {weights} ({settings.metrics.direction.value})")
         return settings

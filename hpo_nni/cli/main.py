@@ -36,6 +36,7 @@ COMMANDS = {
     "finetune-config": "hpo_nni.cli.finetune_config",
     "show": "hpo_nni.cli.show",
     "logs": "hpo_nni.cli.logs",
+    "notify": "hpo_nni.cli.notify",
     "install": "hpo_nni.cli.install",
     "examples": "hpo_nni.cli.examples",
 }

@@ -91,6 +91,20 @@ def deliver(
     return 1 if fault else 0
 
 
+def try_out(monitor: Monitor) -> str:
+    """Send a message that says nothing; return what is wrong, empty if it arrived.
+
+    Raises:
+        SettingsError: a reference leads nowhere.
+    """
+    host = socket.gethostname()
+    text = f"[hpo_nni] A test: notices about experiments on {host} arrive here"
+    facts = {"event": "test", "host": host, "time": time.time()}
+    message = Message(text, facts)
+    redact = Redactor(monitor.secrets(os.environ))
+    return redact(_send(lambda: _request(monitor, message), monitor.form, time.sleep))
+
+
 def compose(notice: Notice, text: str, claim: tuple[int, int], now: float) -> Message:
     """What is said, for people and for programs.
 

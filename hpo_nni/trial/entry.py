@@ -150,6 +150,9 @@ def _dry_run(settings: TrialSettings, place: Place, point: Mapping[str, Any]) ->
         print(f"# {file.source} -> {file.target}")
         print(file.diff() or "# no edits", end="\n\n")
     platform = open_platform(settings, place.working_directory)
+    if settings.window is not None:
+        opening = settings.window.describe(settings.window.next_opening(time.time()))
+        print(f"# jobs start {settings.window}; the next one could at {opening}")
     for step in settings.steps:
         spec = JobSpec(
             name=step.key,

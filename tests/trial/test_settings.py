@@ -261,9 +261,10 @@ def told_examples() -> list[tuple[str, str, str]]:
 
 
 def ini_examples() -> list[tuple[str, str]]:
-    pages = [page for page in DOCS.glob("*/trial-ini.md") if page.is_file()]
+    names = ("trial-ini", "notices-and-schedules")
+    pages = [page for name in names for page in DOCS.glob(f"*/{name}.md")]
     return [
-        (f"{page.parent.name}-{number}", example)
+        (f"{page.parent.name}-{page.stem}-{number}", example)
         for page in sorted(pages)
         for number, example in enumerate(
             re.findall(r"```ini\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
