@@ -35,6 +35,19 @@ def test_files_without_faults_are_reported(files):
     ]
 
 
+def test_what_a_window_and_a_webhook_will_meet_is_told(files, monkeypatch):
+    monkeypatch.delenv("WEBHOOK", raising=False)
+    more = "[schedule_config]\nday=weekend\n[monitor_config]\nurl=env:WEBHOOK\n[metric_config]"
+    limited = ("maxTrialNumber: 4", "maxTrialNumber: 4\nmaxTrialDuration: 1h")
+
+    found = check(files, trial=("[metric_config]", more), config=limited)
+
+    assert found.problems == []
+    webhook, limit = found.warnings
+    assert webhook.startswith("trial.ini:9 [monitor_config] url: the environment variable WEBHOOK")
+    assert "maxTrialDuration: NNI counts the time that a trial waits" in limit
+
+
 def test_keys_that_are_substituted_are_called_so(files):
     (files / "search_space.json").write_text(
         '{"lr": {"_type": "uniform", "_value": [0, 1]},'

@@ -17,7 +17,7 @@ def test_help_names_every_command(capsys):
 
     assert caught.value.code == 0
     printed = capsys.readouterr().out
-    assert all(f"    {name} " in printed for name in COMMANDS)
+    assert {line.split()[0] for line in printed.splitlines() if line[4:5].strip()} >= {*COMMANDS}
 
 
 def test_the_version_is_printed(capsys):
