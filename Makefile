@@ -3,9 +3,10 @@ NNI2 := .venv
 NNI3 := .venv-nni3
 PYTEST := -m pytest -q
 
-.PHONY: help demo test test-nni3 check lint types bench clean
+.PHONY: help demo demo-daily test test-nni3 check lint types bench clean
 help:
 	@echo "make demo       tune a real trainer, start to end, in about three minutes"
+	@echo "make demo-daily finetune a recommender over eight days, in about two minutes"
 	@echo "make test       all tests, on NNI 2.10.1"
 	@echo "make test-nni3  the tests that drive NNI, on NNI 3.0"
 	@echo "make check      lint, types, and all tests with branch coverage"
@@ -20,6 +21,12 @@ $(NNI3)/.ready-dev: requirements/nni3.txt requirements/dev.txt pyproject.toml sc
 
 demo: $(NNI2)/.ready
 	@$(NNI2)/bin/python -m hpo_nni.cli run examples/digits_local/begin/config.yml
+
+demo-daily: $(NNI2)/.ready
+	@echo "training the model of September, from which all trials go on ..."
+	@cd examples/daily_local && ../../$(NNI2)/bin/python trainer/train.py --config pipeline.yaml \
+		--first 20260901 --last 20260930 --out exp/base > /dev/null
+	@$(NNI2)/bin/python -m hpo_nni.cli run examples/daily_local/finetune/config.yml
 
 test: $(NNI2)/.ready-dev
 	$(NNI2)/bin/python $(PYTEST)
