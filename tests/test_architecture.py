@@ -26,9 +26,10 @@ ALLOWED: dict[str, set[str]] = {
     **dict.fromkeys(ROW, BASE),
     "optimizers": BASE | {"space"},
     "trial": BASE | ROW,
+    "drafts": BASE | ROW,
     "dialects": BASE | ROW | {"trial"},
     "core": BASE | ROW | {"trial", "dialects"},
-    "cli": BASE | ROW | {"trial", "dialects", "core"},
+    "cli": BASE | ROW | {"trial", "dialects", "drafts", "core"},
     "testing": BASE | ROW | {"trial"},
 }
 SDKS = {

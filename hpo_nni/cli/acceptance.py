@@ -54,9 +54,10 @@ def _our_class(algorithm: Mapping[str, Any], folder: Path) -> str | None:
     name = str(algorithm.get("name") or algorithm.get("className") or "")
     directory = algorithm.get("codeDirectory")
     module, _, name = name.rpartition(".")
-    if directory is not None and not _is_door(folder / str(directory), f"{module}.py"):
+    if name not in _OUR_CLASSES:
         return None
-    return name if name in _OUR_CLASSES else None
+    is_ours = module == _OUR_CLASSES[name] or directory is None
+    return name if is_ours or _is_door(folder / str(directory), f"{module}.py") else None
 
 
 def _is_door(folder: Path, file: str) -> bool:

@@ -7,6 +7,7 @@ checks before it starts NNI.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 from dataclasses import dataclass, field
@@ -130,7 +131,11 @@ class Check:
             near = next((folder for folder in _core_folders(file.folder, module)), None)
             hint = f"did you mean {near}?" if near else "it is relative to the config's folder"
             self._add(file.where(kind, "codeDirectory"), f"there is no folder {code}", hint)
-        elif not (code / f"{module}.py").is_file() and not (code / module).is_dir():
+        elif not (
+            (code / f"{module}.py").is_file()
+            or (code / module).is_dir()
+            or importlib.util.find_spec(module) is not None
+        ):
             there = [path.stem for path in code.glob("*.py")]
             hint = did_you_mean(module, there) or "is it the right folder?"
             self._add(file.where(kind, "className"), f"there is no {module}.py in {code}", hint)

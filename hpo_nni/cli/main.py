@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_nni import __version__
 from hpo_nni.errors import (
+    CommandSyntaxError,
     DocumentError,
     HpoNniError,
     KeyPathError,
@@ -38,9 +39,11 @@ COMMANDS = {
     "logs": "hpo_nni.cli.logs",
     "notify": "hpo_nni.cli.notify",
     "install": "hpo_nni.cli.install",
+    "init": "hpo_nni.cli.init",
     "examples": "hpo_nni.cli.examples",
 }
 _INPUT_FAULTS = (
+    CommandSyntaxError,
     SettingsError,
     DocumentError,
     KeyPathError,

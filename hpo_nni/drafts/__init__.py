@@ -1,0 +1,1 @@
+"""Experiments drafted from what people have: a command and a config. Nothing is written here."""
