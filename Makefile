@@ -26,7 +26,7 @@ demo-daily: $(NNI2)/.ready
 	@echo "training the model of September, from which all trials go on ..."
 	@cd examples/daily_local && ../../$(NNI2)/bin/python trainer/train.py --config pipeline.yaml \
 		--first 20260901 --last 20260930 --out exp/base > /dev/null
-	@$(NNI2)/bin/python -m hpo_nni.cli run examples/daily_local/finetune/config.yml
+	@$(NNI2)/bin/python -m hpo_nni.cli run examples/daily_local/finetune/config.yml $(FLAGS)
 
 test: $(NNI2)/.ready-dev
 	$(NNI2)/bin/python $(PYTEST)

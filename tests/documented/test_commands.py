@@ -19,6 +19,9 @@ _MAKE = "documented/test_make.py::test_each_target_runs_what_the_pages_say"
 _NNICTL = "documented/test_nnictl.py::test_nnictl_runs_the_example_and_stops_it"
 ELSEWHERE = {
     "make demo": _DEMO,
+    "make demo-daily": (
+        "documented/test_demo.py::test_make_demo_daily_walks_the_days_from_the_model_of_september"
+    ),
     "hpo-nni run examples/digits_local/begin/config.yml": _DEMO,  # it is what `make demo` runs
     "hpo-nni show": _DEMO,
     "hpo-nni logs 0": _DEMO,

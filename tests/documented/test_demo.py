@@ -65,3 +65,21 @@ def test_make_demo_does_what_the_pages_say(clone):
 
     _, told = checkout.run("make -n demo")
     assert told == ".venv/bin/python -m hpo_nni.cli run examples/digits_local/begin/config.yml\n"
+
+
+@pytest.mark.nni
+@pytest.mark.skipif(nni_version() >= (3,), reason="make demo-daily runs on the locked default")
+def test_make_demo_daily_walks_the_days_from_the_model_of_september(clone):
+    """With fewer trials than the page's; each has all the days."""
+    checkout = clone()
+    code, told = checkout.run("make demo-daily FLAGS='--max-trials 3'", seconds=1800)
+
+    assert code == 0, told
+    assert (checkout.path / "examples/daily_local/exp/base/model.npz").is_file()
+    experiment = re.search(r"^experiment +(\w+)$", told, re.MULTILINE)[1]
+    _, shown_facts = checkout.run(f"hpo-nni show {experiment} --json")
+    trials = json.loads(shown_facts)["trials"]
+    assert len(trials) == 3
+    assert trials[0]["state"] == "succeeded"
+    assert "untuned " in told
+    assert not processes_with(experiment)
