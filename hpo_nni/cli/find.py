@@ -31,7 +31,7 @@ def ledgers(directory: Path | None) -> list[Path]:
     folders = (
         [directory] if directory else [known.working_directory for known in known_experiments()]
     )
-    unique = dict.fromkeys(folder for folder in reversed(folders))
+    unique = dict.fromkeys(reversed(folders))
     return [folder for folder in reversed(unique) if (folder / LEDGER_NAME).is_file()]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_nni.cli.progress import WORDS, best_trial
 from hpo_nni.direction import Direction
-from hpo_nni.ledger.records import BASELINE, TrialState
+from hpo_nni.ledger.records import BASELINE, JUDGED, TrialState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,20 +98,24 @@ def _baseline_score(trials: Sequence[TrialRecord]) -> float | None:
 
 def _saved(ledger: Ledger, trials: Sequence[TrialRecord]) -> dict[str, Any]:
     """The share of evaluations that early stopping spared, against full runs of the same trials."""
-    lengths = {
-        state: [len(ledger.evaluations(trial.id)) for trial in trials if trial.state is state]
-        for state in (TrialState.SUCCEEDED, TrialState.STOPPED)
-    }
+    lengths: dict[TrialState, list[int]] = {TrialState.SUCCEEDED: [], TrialState.STOPPED: []}
+    unit = "epochs"
+    for trial in trials:
+        if trial.state in lengths:
+            sources = [one.source for one in ledger.evaluations(trial.id)]
+            lengths[trial.state].append(sources.count(JUDGED))
+            if sources.count(JUDGED) < len(sources):
+                unit = "folds or days"
     if not lengths[TrialState.SUCCEEDED]:
         return {"share": None, "text": "nothing to compare with: no trial ran to its end"}
     if not lengths[TrialState.STOPPED]:
-        return {"share": 0.0, "text": "saved 0% of all epochs: no trial was stopped early"}
+        return {"share": 0.0, "text": f"saved 0% of all {unit}: no trial was stopped early"}
     full = median(lengths[TrialState.SUCCEEDED])
     spared = sum(max(0.0, full - length) for length in lengths[TrialState.STOPPED])
     total = sum(lengths[TrialState.SUCCEEDED]) + full * len(lengths[TrialState.STOPPED])
     share = spared / total if total else 0.0
     text = (
-        f"saved {share:.0%} of all epochs: {spared:.0f} of {total:.0f} were not trained, "
+        f"saved {share:.0%} of all {unit}: {spared:.0f} of {total:.0f} were not trained, "
         f"in {len(lengths[TrialState.STOPPED])} trials"
     )
     return {"share": share, "spared": spared, "total": total, "text": text}

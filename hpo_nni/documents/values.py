@@ -85,7 +85,9 @@ def _integer(value: Any, want: Want) -> int:
         raise ValueMismatchError(f"{value!r} is not an integer", hint=_list_hint(value))
     if isinstance(number, float):
         if not math.isfinite(number) or number != int(number):
-            hint = "" if want.bounds else "if fractions are meant, write 0.0 there or give a schema"
+            hint = "randint, or quniform in steps of 1, gives integers"
+            if not want.bounds:  # nothing but the literal says so
+                hint += "; if fractions are meant, write 0.0 there or give a schema"
             raise ValueMismatchError(f"{value!r} is not an integer, and one stands here", hint=hint)
         number = int(number)
     if want.bounds and not want.bounds[0] <= number <= want.bounds[1]:
