@@ -16,7 +16,8 @@ SAMPLES = sorted(
     path
     for pattern in ("samples/*", "examples/*/*/*.config", "examples/*/*.config")
     for path in ROOT.glob(pattern)
-    if path.suffix in {".config", ".yaml", ".json"} and "search_space" not in path.name
+    if path.suffix in {".config", ".yaml", ".json"}
+    and path.name not in {"search_space.json", "nightly.json"}  # a space, a point: no configs
 )
 NEXT_NAME = {
     "IdFeature": "RawFeature",
@@ -68,7 +69,7 @@ def test_every_leaf_edited_singly_changes_only_its_span(
         if reference:
             reference.agrees(edited, to_data(again))
         count += 1
-    assert count
+    assert count > 10
 
 
 def _new_value(document, node):
