@@ -15,6 +15,7 @@ ROW = {
     "optimizers",
     "stopping",
     "metrics",
+    "costs",
     "stores",
     "platforms",
     "ledger",

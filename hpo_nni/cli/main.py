@@ -36,6 +36,7 @@ COMMANDS = {
     "edit": "hpo_nni.cli.edit",
     "finetune-config": "hpo_nni.cli.finetune_config",
     "show": "hpo_nni.cli.show",
+    "cost": "hpo_nni.cli.cost",
     "logs": "hpo_nni.cli.logs",
     "notify": "hpo_nni.cli.notify",
     "install": "hpo_nni.cli.install",

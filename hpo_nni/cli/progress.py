@@ -53,19 +53,22 @@ class Progress:
         self._next_line = 0.0
         self._drawn = 0
 
-    def show(self, trials: Sequence[TrialRecord], limits: Limits, elapsed: float) -> None:
+    def show(
+        self, trials: Sequence[TrialRecord], limits: Limits, elapsed: float, cost: str = ""
+    ) -> None:
         """Write the trials that have ended since, and how the experiment stands.
 
         Args:
             trials: all trials so far.
             limits: as they are now.
             elapsed: seconds since the experiment began.
+            cost: what it has cost, in words; empty where nothing has a price.
         """
         for trial in trials:
             if trial.state.is_final and trial.id not in self._told:
                 self._told.add(trial.id)
                 self._line(f"{clock(elapsed):>7}  {describe(trial)}")
-        status = self._status(trials, limits, elapsed)
+        status = self._status(trials, limits, elapsed, cost)
         if self._live:
             self._stream.write("\r" + status.ljust(self._drawn))
             self._drawn = len(status)
@@ -74,10 +77,12 @@ class Progress:
             self._stream.write(status + "\n")
         self._stream.flush()
 
-    def finish(self, trials: Sequence[TrialRecord], limits: Limits, elapsed: float) -> None:
+    def finish(
+        self, trials: Sequence[TrialRecord], limits: Limits, elapsed: float, cost: str = ""
+    ) -> None:
         """Write how the experiment stands at its end, and an empty line."""
         self._next_line = elapsed
-        self.show(trials, limits, elapsed)
+        self.show(trials, limits, elapsed, cost)
         self._stream.write("\n\n" if self._live else "\n")
         self._stream.flush()
 
@@ -87,7 +92,9 @@ class Progress:
             self._drawn = 0
         self._stream.write(text + "\n")
 
-    def _status(self, trials: Sequence[TrialRecord], limits: Limits, elapsed: float) -> str:
+    def _status(
+        self, trials: Sequence[TrialRecord], limits: Limits, elapsed: float, cost: str
+    ) -> str:
         states = Counter(trial.state for trial in trials)
         done = sum(count for state, count in states.items() if state.is_final)
         of = f"/{limits.max_trials}" if limits.max_trials else ""
@@ -102,6 +109,8 @@ class Progress:
         best = best_trial(trials, self._direction)
         if best is not None:
             parts.append(f"best {best.score:.5g} (trial {best.number})")
+        if cost:
+            parts.append(cost)
         left = time_left(done, limits, elapsed)
         if left is not None:
             parts.append(f"about {clock(left)} left")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from hpo_nni.cli.acceptance import ask_nni
 from hpo_nni.cli.check import Check
+from hpo_nni.cli.cost import cost_words
 from hpo_nni.cli.progress import Limits, Progress
 from hpo_nni.cli.silent import note_silent_trials
 from hpo_nni.cli.summary import summary
@@ -152,13 +153,14 @@ def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown
         if progress is None and (trials or status in ENDED):
             progress = Progress(sys.stdout, direction_of(ledger, experiment.id))
         if progress is not None:
-            progress.show(trials, limits, time.monotonic() - started)
+            cost = cost_words(ledger, experiment.id, limits.max_trials)
+            progress.show(trials, limits, time.monotonic() - started, cost)
         if any(trial.status in ALIVE for trial in known_to_nni):
             busy = time.monotonic()
         is_stuck = time.monotonic() - busy > IDLE_SECONDS
         if status in ENDED or (is_stuck and status == STARVED):
             if progress is not None:
-                progress.finish(trials, limits, time.monotonic() - started)
+                progress.finish(trials, limits, time.monotonic() - started, cost)
             return "" if status != "ERROR" else _words_of(experiment)
         if is_stuck and fatal_error(_logs(experiment)):
             return _with_cause(experiment, "the tuner or the assessor failed, and NNI cannot go on")

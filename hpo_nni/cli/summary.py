@@ -6,6 +6,7 @@ import json
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from hpo_nni.cli.cost import cost_lines
 from hpo_nni.cli.progress import WORDS, best_trial
 from hpo_nni.direction import Direction
 from hpo_nni.ledger.records import BASELINE, JUDGED, TrialState
@@ -22,12 +23,12 @@ SHOWN_FAILURES = 5
 def summary(ledger: Ledger, experiment_id: str) -> str:
     """The end of `hpo-nni run`, and the head of `hpo-nni show`."""
     facts = summarise(ledger, experiment_id)
+    costs = cost_lines(ledger, experiment_id)
     lines = [f"trials       {facts['counts']}"]
     best = facts["best"]
     if best is None:
-        return "\n".join(
-            [*lines, "best trial   none: no trial succeeded", *_why(facts["failures"])]
-        )
+        lines.append("best trial   none: no trial succeeded")
+        return "\n".join([*lines, *costs, *_why(facts["failures"])])
     lines.append(f"best trial   {best['number']} ({best['id']}), score {best['score']:.5g}")
     if facts["baseline"] is not None:
         lines.append(
@@ -39,7 +40,7 @@ def summary(ledger: Ledger, experiment_id: str) -> str:
     lines += [f"  {key:<{width}}  {_text(value)}" for key, value in best["parameters"].items()]
     lines.append(f"early stops  {facts['saved']['text']}")
     lines += [f"best config  {path}" for path in best["configs"]]
-    return "\n".join([*lines, *_why(facts["failures"])])
+    return "\n".join([*lines, *costs, *_why(facts["failures"])])
 
 
 def summarise(ledger: Ledger, experiment_id: str) -> dict[str, Any]:

@@ -85,6 +85,7 @@ class Dispatcher:
                 started=time.time(),
                 direction=direction.value,
                 rest_url=self.rest_url,
+                settings={"max_trials": self.config.get("maxTrialNumber")},
             )
         )
         if self.rest_url:

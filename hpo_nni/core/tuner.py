@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from hpo_nni.core.assessor import metric_of
+from hpo_nni.core.budget_guard import BudgetGuard
 from hpo_nni.core.dispatcher import this_dispatcher
 from hpo_nni.errors import SettingsError
 from hpo_nni.ledger.records import BASELINE, JUDGED, TrialState
@@ -42,8 +43,9 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
     tells a tuner, which is early-stopped, failed and cancelled trials, and those that people added
     on the web page.
 
-    No method raises, save NoMoreTrialError for a space without further points: an exception would
-    end the experiment. What goes wrong is logged, and a random point is proposed.
+    No method raises, save NoMoreTrialError for a space without further points or a budget without
+    room: an exception would end the experiment. What goes wrong is logged, and a random point is
+    proposed.
 
     Args:
         optimizer: makes the optimizer for a space and a direction, at the first proposal and again
@@ -69,6 +71,7 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             if self._dispatcher.config.get("searchSpace") is not None:
                 parse_space(self._dispatcher.config["searchSpace"])  # a fault must be seen now
             direction = self._dispatcher.begin(direction)
+        self._budget = None if self._dispatcher is None else BudgetGuard(self._dispatcher)
         self._make = optimizer
         self._direction = direction
         self._baseline_trials = baseline_trials
@@ -99,6 +102,10 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         with self._lock:
             if self._space is None:
                 raise NoMoreTrialError("there is no valid search space")
+            if self._budget is not None:
+                refused = self._budget.refusal(awaiting=len(self._proposed))
+                if refused:
+                    raise NoMoreTrialError(refused)
             point = self._next(self._space)
             if point is None:
                 raise NoMoreTrialError("the search space has no further points")

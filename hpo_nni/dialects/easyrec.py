@@ -23,6 +23,8 @@ from hpo_nni.platforms.pai_command import format_pai_command, xflow_from_pairs
 from hpo_nni.registry import did_you_mean
 from hpo_nni.trial import settings as newer
 from hpo_nni.trial.accounts import ODPS, OLD_COMMAND, OSS, read_accounts
+from hpo_nni.trial.cost_settings import SECTION as COSTS
+from hpo_nni.trial.cost_settings import check_costs, read_costs
 from hpo_nni.trial.entry import execute, new_parser
 from hpo_nni.trial.ini import read_ini, read_text, split_lines
 from hpo_nni.trial.metric_settings import REMOTE_POLL, SECTION, MetricSettings
@@ -80,6 +82,8 @@ def load_begin(path: Path, substitutions: Substitutions, exp_dir: str = "") -> T
     xflow, line = _read_command(reading, substitutions, own_name)
     step = Step("cmd1", format_pai_command(xflow) if xflow else "", line)
     directory = xflow.parameters.get("model_dir", "") if xflow else ""
+    costs = read_costs(reading, path.parent)
+    check_costs(reading, costs, (step,) if xflow else ())
     settings = TrialSettings(
         path=path,
         platform=MAXCOMPUTE,
@@ -90,6 +94,7 @@ def load_begin(path: Path, substitutions: Substitutions, exp_dir: str = "") -> T
         warnings=tuple(reading.warnings),
         accounts=accounts,
         mirror=str(Path(exp_dir, own_name).absolute()) if exp_dir else "",
+        costs=costs,
     )
     if reading.problems:
         raise SettingsError(sorted(reading.problems, key=newer.line_of))
@@ -104,7 +109,7 @@ def check_sections(reading: Reading) -> None:
             near = did_you_mean(name, list(ini.sections))
             reading.problems.append(Problem(ini.name, f"the section [{name}] is missing", near))
     for name, section in ini.sections.items():
-        if name not in _SECTIONS:
+        if name not in (*_SECTIONS, COSTS):
             where = ini.where(section.line, name)
             hint = did_you_mean(name, _SECTIONS)
             message = f"there is no section [{name}] in files with [{OLD_COMMAND}]"

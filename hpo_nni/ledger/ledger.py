@@ -107,6 +107,18 @@ class Ledger(Questions, Notices):
             }
             _update(connection, "experiments", ("id", known.id), changes)
 
+    def note_settings(self, experiment_id: str, changes: Mapping[str, Any]) -> None:
+        """Note what holds now of an experiment's settings; other settings stay as they are.
+
+        A file that is rewritten while its experiment runs is read by every trial, so here, unlike
+        in `begin_experiment`, the last that speaks wins. Unknown experiments are left alone.
+        """
+        with self._database.transaction() as connection:
+            known = _known(connection, ExperimentRecord, experiment_id)
+            if known is not None and {**known.settings, **changes} != dict(known.settings):
+                settings = {**known.settings, **changes}
+                _update(connection, "experiments", ("id", known.id), {"settings": settings})
+
     def set_rest_url(self, experiment_id: str, url: str) -> None:
         """Note where NNI's REST interface is now."""
         with self._database.transaction() as connection:
@@ -250,6 +262,24 @@ class Ledger(Questions, Notices):
             _update(connection, "jobs", ("name", name), changes)
             return alive
 
+    def observe_job(self, name: str, *, is_running: bool, since: float | None = None) -> None:
+        """Note whether a job runs or waits for its resources; nothing changes once it has ended.
+
+        Args:
+            name: the job's.
+            is_running: whether it has what it needs, and costs.
+            since: from when that has been so; by default, from now on.
+        """
+        with self._database.transaction() as connection:
+            known = _known(connection, JobRecord, name)
+            if known is None or known.ended is not None:
+                return
+            if is_running != (known.running_since is not None):
+                at = self._clock() if since is None else since
+                _update(
+                    connection, "jobs", ("name", name), _clocked(known, at, is_running=is_running)
+                )
+
     def end_job(self, name: str, state: str, message: str = "", log_tail: str = "") -> bool:
         """Note how a job ended, by a final JobState's value; True for the first that says so."""
         if state not in FINAL_JOB_STATES:
@@ -259,7 +289,9 @@ class Ledger(Questions, Notices):
             known = _known(connection, JobRecord, name)
             if known is not None and known.ended is not None:
                 return False
-            _update(connection, "jobs", ("name", name), {**changes, "ended": self._clock()})
+            ended = self._clock()
+            clocked = {} if known is None else _clocked(known, ended, is_running=False)
+            _update(connection, "jobs", ("name", name), {**changes, "ended": ended, **clocked})
             return True
 
     def add_evaluations(self, evaluations: Sequence[EvaluationRecord]) -> None:
@@ -295,6 +327,11 @@ class Ledger(Questions, Notices):
             time=self._clock(),
             figures={} if ended.score is None else {"score": ended.score},
         )
+
+
+def _clocked(job: JobRecord, at: float, *, is_running: bool) -> dict[str, Any]:
+    """What changes where a job begins or ceases to run at a moment."""
+    return {"ran": job.seconds_run(at), "running_since": at if is_running else None}
 
 
 def _decisions(connection: sqlite3.Connection, trial_id: str) -> list[DecisionRecord]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hpo_nni.errors import RegistryError
 from hpo_nni.ledger.records import (
@@ -17,6 +17,19 @@ from hpo_nni.ledger.rows import Record, from_row, select
 
 if TYPE_CHECKING:
     from hpo_nni.ledger.database import Database
+
+
+class RunningTime(NamedTuple):
+    """One job, as far as its cost goes.
+
+    Attributes:
+        rate: what an hour costs; None for no price.
+        seconds: for which it has run.
+    """
+
+    trial_id: str
+    rate: float | None
+    seconds: float
 
 
 class Questions:
@@ -58,6 +71,18 @@ class Questions:
             trial_id,
             experiment_id,
         )
+
+    def running_times(self, experiment_id: str, now: float) -> list[RunningTime]:
+        """For how long each job of an experiment has run, and at which rate; by trial."""
+        rows = self._database.read(
+            "SELECT trial_id, rate, ran, running_since FROM jobs WHERE trial_id IN "
+            "(SELECT id FROM trials WHERE experiment_id = ?) ORDER BY trial_id, rowid",
+            [experiment_id],
+        )
+        return [
+            RunningTime(trial_id, rate, ran + (max(0.0, now - since) if since is not None else 0.0))
+            for trial_id, rate, ran, since in rows
+        ]
 
     def evaluations(self, trial_id: str) -> list[EvaluationRecord]:
         """The evaluations of a trial in the order in which they were noted."""

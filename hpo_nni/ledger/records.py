@@ -103,6 +103,13 @@ class JobRecord:
         settings_file: what opens the platform again, for it says whose account it is.
         failure, evidence: as of the trial, for this job.
         fingerprint: the same for two jobs that do the same; their trials' own names aside.
+        resources: what it takes while it runs: `cpu` (cores), `gpu` or `gpu:TYPE` (cards),
+            `memory` (GB); empty where nobody said.
+        rate: what an hour of running costs, in the currency of the experiment's settings; None
+            where there is no price for it.
+        ran: seconds for which it has run, without the time in the queue and without what has
+            passed since `running_since`.
+        running_since: since when it runs; None while it waits and when it has ended.
     """
 
     name: str
@@ -124,6 +131,16 @@ class JobRecord:
     failure: str = ""
     evidence: str = ""
     fingerprint: str = ""
+    resources: Mapping[str, float] = field(default_factory=dict)
+    rate: float | None = None
+    ran: float = 0.0
+    running_since: float | None = None
+
+    def seconds_run(self, now: float) -> float:
+        """For how long it has run, up to `now`."""
+        return self.ran + (
+            0.0 if self.running_since is None else max(0.0, now - self.running_since)
+        )
 
 
 @dataclass(frozen=True)

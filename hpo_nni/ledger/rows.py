@@ -46,6 +46,7 @@ DECODERS = {
     "parameters": json.loads,
     "values": json.loads,
     "figures": json.loads,
+    "resources": json.loads,
     "configs": lambda text: tuple(json.loads(text)),
     "is_baseline": bool,
 }

@@ -65,7 +65,11 @@ _FIRST: Migration = (
         settings_file TEXT NOT NULL,
         failure TEXT NOT NULL,
         evidence TEXT NOT NULL,
-        fingerprint TEXT NOT NULL
+        fingerprint TEXT NOT NULL,
+        resources TEXT NOT NULL,
+        rate REAL,
+        ran REAL NOT NULL,
+        running_since REAL
     )
     """,
     "CREATE INDEX jobs_by_trial ON jobs (trial_id)",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from hpo_nni.ledger import Ledger
     from hpo_nni.ledger.records import TrialRecord
     from hpo_nni.trial.place import Place
+
+logger = logging.getLogger(__name__)
 
 BY_USER = "cancelled by a user, through NNI"
 BY_LIMIT = "it reached maxTrialDuration"
@@ -80,6 +84,20 @@ def ending_in_nni(rest: RestClient, trial: TrialRecord) -> tuple[TrialState, str
     if _is_over_limit(rest, trial):
         return TrialState.CANCELLED, BY_LIMIT
     return TrialState.STOPPED, BY_ASSESSOR
+
+
+def ask_for_no_more(place: Place, ledger: Ledger) -> None:
+    """Have NNI start no further trials, by its own limit; a fault is logged, not raised."""
+    url = _rest_url(place, ledger)
+    if not url:
+        return
+    rest = RestClient(url, timeout=REST_SECONDS)
+    try:
+        begun = len(rest.trials())
+        if (rest.limits().max_trials or math.inf) > begun:
+            rest.change("MAX_TRIAL_NUM", "maxTrialNumber", begun)
+    except NniError as error:
+        logger.warning("trial %s: NNI goes on starting trials: %s", place.trial_id, error)
 
 
 def _is_over_limit(rest: RestClient, trial: TrialRecord) -> bool:

@@ -18,8 +18,9 @@ from hpo_nni.ledger.records import JobRecord, TrialState
 from hpo_nni.metrics import report_values
 from hpo_nni.platforms.base import JobSpec, JobState, JobStatus
 from hpo_nni.secrets import Redactor
+from hpo_nni.trial.budget import Budget
 from hpo_nni.trial.meter import Meter
-from hpo_nni.trial.orders import who_ended
+from hpo_nni.trial.orders import ask_for_no_more, who_ended
 from hpo_nni.trial.platforms import open_platform
 from hpo_nni.trial.retry import Patience, Retrier
 from hpo_nni.trial.schedule import await_opening
@@ -91,6 +92,9 @@ class TrialRunner:
 
     def run(self) -> Outcome:
         """Run all steps; the result is in the ledger before NNI hears of it."""
+        refused = self._refused_by_budget()
+        if refused:
+            return self._end(TrialState.CANCELLED, refused)
         try:
             self._retrier(self._meter.reach)
             for step in self._settings.steps:
@@ -107,6 +111,18 @@ class TrialRunner:
         if outcome.state is TrialState.SUCCEEDED:
             self._channel.report("FINAL", 0, report_values(final))
         return outcome
+
+    def _refused_by_budget(self) -> str:
+        """Why the budget does not let the trial begin; empty if it does.
+
+        Our tuners ask before they propose. This is for all others, and for trials that began at
+        the same time.
+        """
+        budget = Budget(self._ledger, self._place.experiment_id, self._settings.costs)
+        reason = budget.admit_trial(time.time(), self._place.trial_id)
+        if reason and not budget.is_kept_by_tuner:
+            ask_for_no_more(self._place, self._ledger)
+        return reason
 
     def _run_step(self, step: Step) -> None:
         """Run one job to its end; raises JobError if it fails, Interrupted if told to end."""
@@ -127,9 +143,10 @@ class TrialRunner:
             # somebody took it for one that would never be submitted: so it must not run
             job.cancel()
             raise Interrupted
+        accepted = time.time()
         logger.info("trial %s: %s started as %s", self._place.trial_id, step.key, job.id)
         try:
-            status = self._follow(job)
+            status = self._follow(spec.name, job, accepted)
         except BaseException as error:
             self._cancel(spec.name, job)
             if isinstance(error, (Interrupted, HpoNniError)):
@@ -176,11 +193,15 @@ class TrialRunner:
                 self._end_job(plan.name, JobStatus(state, message))
             raise
 
-    def _follow(self, job: Job) -> JobStatus:
+    def _follow(self, name: str, job: Job, accepted: float) -> JobStatus:
         """Read metrics until the job has ended and what it wrote last has been read."""
         before = None
         while True:
             status = self._retrier(job.status)  # before the metrics: what comes last is still read
+            if before is None or (status.state != before.state and not status.state.is_final):
+                since = accepted if before is None else None
+                is_running = status.state is not JobState.WAITING
+                self._ledger.observe_job(name, is_running=is_running, since=since)
             if status.state is JobState.WAITING and status != before:
                 logger.info("trial %s: %s", self._place.trial_id, status.message)
             before = status
@@ -221,6 +242,7 @@ class TrialRunner:
 
     def _intent(self, spec: JobSpec, text: str) -> JobRecord:
         me = self._identity
+        resources, rate = self._settings.costs.charge(spec.command)
         return JobRecord(
             name=spec.name,
             trial_id=self._place.trial_id,
@@ -233,6 +255,8 @@ class TrialRunner:
             pid=me.pid,
             pid_started=me.started,
             settings_file=str(self._settings.path),
+            resources=resources,
+            rate=rate,
         )
 
     def _raise_if_told(self) -> None:

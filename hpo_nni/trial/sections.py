@@ -99,6 +99,20 @@ class SectionReader:
             return default
         return number
 
+    def amount(self, key: str) -> float | None:
+        """A number that is not negative; None where the key is not there."""
+        word = self.word(key)
+        if key not in self.entries:
+            return None
+        try:
+            number = float(word)
+        except ValueError:
+            number = math.nan
+        if not (math.isfinite(number) and number >= 0):
+            self.fault(key, f"{word!r} is no amount", "a number of 0 or more")
+            return None
+        return number
+
     def prefixed(self, prefix: str) -> list[Entry]:
         """All entries whose keys begin so, in the order of the file."""
         found = [entry for key, entry in self.entries.items() if key.startswith(prefix)]

@@ -15,6 +15,8 @@ from hpo_nni.registry import did_you_mean
 from hpo_nni.trial import metric_settings, monitor, schedule
 from hpo_nni.trial.accounts import ODPS, OLD_COMMAND, OSS, Accounts, read_accounts
 from hpo_nni.trial.config_files import ConfigFile, read_files
+from hpo_nni.trial.cost_settings import SECTION as COSTS
+from hpo_nni.trial.cost_settings import CostSettings, check_costs, read_costs
 from hpo_nni.trial.ini import read_ini, read_text
 from hpo_nni.trial.metric_settings import MetricSettings, Surroundings, read_metrics
 from hpo_nni.trial.sections import Reading, SectionReader
@@ -48,6 +50,7 @@ _OWN_SECTIONS = (
     ODPS,
     schedule.SECTION,
     monitor.SECTION,
+    COSTS,
 )
 _LATER_SECTIONS = {
     "dlc_config": "the platform DLC",
@@ -71,6 +74,7 @@ class TrialSettings:
         mirror: a folder on this machine that gets copies of remote event files; may be empty.
         window: when jobs may start; None for always.
         monitor: where notices go; None for nowhere.
+        costs: prices and budget.
     """
 
     path: Path
@@ -86,6 +90,7 @@ class TrialSettings:
     mirror: str = ""
     window: schedule.Window | None = None
     monitor: monitor.Monitor | None = None
+    costs: CostSettings = field(default_factory=CostSettings)
 
     def secrets(self, environ: Mapping[str, str]) -> Iterator[Secret]:
         """All values that must not be shown.
@@ -122,6 +127,8 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
         is_remote=name == MAXCOMPUTE,
     )
     steps = read_steps(platform, reading, name, files=len(files), point=substitutions.point)
+    costs = read_costs(reading, path.parent)
+    check_costs(reading, costs, steps)
     metrics = SectionReader(reading, metric_settings.SECTION)
     grace = platform.seconds("grace_seconds", 0.0)
     if name == MAXCOMPUTE and "grace_seconds" in platform.entries:
@@ -150,6 +157,7 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
         accounts=accounts,
         window=window,
         monitor=webhook,
+        costs=costs,
     )
     platform.finish(["name", "cmd1", "resume", "grace_seconds"])
     output.finish(_OUTPUT_KEYS)

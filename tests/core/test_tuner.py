@@ -306,3 +306,29 @@ def test_a_ledger_that_fails_later_does_not_stop_the_proposals(experiment, caplo
     tuner.trial_end(0, success=False)
 
     assert set(tuner.generate_parameters(0)) == {"x", "c"}
+
+
+def test_nothing_is_proposed_without_room_in_the_budget_and_again_when_it_is_raised(experiment):
+    ini = experiment.directory / "trial.ini"
+    experiment.configure({"trialCommand": f"python3 -m hpo_nni.trial --config={ini}"})
+    tuner = make()
+    ini.write_text("[cost_config]\njob_hour=1\nbudget=5\ntrial_cost=3\n", encoding="utf-8")
+    tuner.generate_parameters(0)
+
+    with pytest.raises(NoMoreTrialError, match=r"the budget of 5\.00 has no room for another"):
+        tuner.generate_parameters(1)
+    assert "no room" in experiment.ledger.experiment("Exp1").settings["budget_stop"]
+
+    ini.write_text("[cost_config]\njob_hour=1\nbudget=6\ntrial_cost=3\n", encoding="utf-8")
+    tuner.generate_parameters(2)
+    assert experiment.ledger.experiment("Exp1").settings["budget_stop"] == ""
+
+
+def test_a_settings_file_with_faults_holds_no_proposal_back(experiment, caplog):
+    ini = experiment.directory / "trial.ini"
+    experiment.configure({"trialCommand": f"python3 -m hpo_nni.trial --config={ini}"})
+    tuner = make()
+    ini.write_text("[cost_config]\njob_hour=cheap\n", encoding="utf-8")
+
+    assert tuner.generate_parameters(0)
+    assert "the budget is not known here" in caplog.text

@@ -329,3 +329,42 @@ def test_killed_writers_leave_a_readable_ledger_with_every_committed_row(tmp_pat
             assert len(steps) - len(committed) in {0, 1}  # the kill may fall before the print
     writer = start_writer(tmp_path, "a", 1)
     assert len(writer.communicate()[0].split()) == 1, "work goes on"
+
+
+def test_a_job_runs_for_as_long_as_it_does_not_wait(tmp_path):
+    now = [100.0]
+    with Ledger.open(tmp_path, clock=lambda: now[0]) as ledger:
+        ledger.begin_experiment(ExperimentRecord("Exp1", started=1.0, direction="maximize"))
+        ledger.begin_trial(TrialRecord("Abc", "Exp1", number=0, started=2.0))
+        ledger.intend_job(replace(job(), rate=2.5))
+        name = job().name
+        for moment, is_running in [
+            (110, False),
+            (130, True),
+            (131, True),
+            (150, False),
+            (190, True),
+        ]:
+            now[0] = moment
+            ledger.observe_job(name, is_running=is_running)
+        assert ledger.running_times("Exp1", 195.0) == [("Abc", 2.5, 25.0)]
+        now[0] = 200.0
+        ledger.end_job(name, "succeeded")
+        ledger.observe_job(name, is_running=True)
+
+        assert ledger.running_times("Exp1", 500.0) == [("Abc", 2.5, 30.0)]
+
+
+def test_an_ended_job_that_was_never_seen_to_run_ran_for_no_time(ledger):
+    ledger.intend_job(job())
+    ledger.end_job(job().name, "failed")
+
+    assert [one.seconds for one in ledger.running_times("Exp1", 1e9)] == [0.0]
+
+
+def test_the_last_that_speaks_of_a_setting_wins_and_others_stay(ledger):
+    ledger.note_settings("Exp1", {"a": 1, "b": {"c": 2}})
+    ledger.note_settings("Exp1", {"a": 3})
+    ledger.note_settings("nobody", {"a": 3})
+
+    assert ledger.experiment("Exp1").settings == {"a": 3, "b": {"c": 2}}

@@ -36,6 +36,10 @@ FIELDS = {
     "started": finite,
     "time": finite,
     "intended": finite,
+    "resources": st.dictionaries(st.text(), finite),
+    "rate": st.none() | finite,
+    "ran": finite,
+    "running_since": st.none() | finite,
 }
 INTEGERS = {"number", "pid", "pid_started", "step"}
 

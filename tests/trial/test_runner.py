@@ -185,3 +185,34 @@ def test_the_grace_period_of_the_ini_is_the_platforms(rig):
     one = rig("cmd1=true")
 
     assert open_platform(one.settings, one.place.working_directory)._grace == 0.2
+
+
+COSTS = "[cost_config]\ncurrency=CNY\njob_hour=3600\nbudget={budget}\n"
+
+
+def priced(rig, budget):
+    """The same rig, whose jobs cost one CNY a second."""
+    ini = rig.folder / "trial.ini"
+    ini.write_text(ini.read_text(encoding="utf-8") + COSTS.format(budget=budget), encoding="utf-8")
+    rig.settings = load_settings(ini, Substitutions("e", "t", rig.folder / "out", {}))
+    return rig
+
+
+def test_a_job_costs_what_it_runs_for(rig):
+    trial = priced(rig(f"cmd1={WRITE}"), 1000)
+    assert trial.run().state is TrialState.SUCCEEDED
+    (job,) = trial.ledger.jobs("t")
+
+    assert job.rate == 3600.0
+    assert job.running_since is None
+    assert 0 < job.ran <= job.ended - job.intended
+    assert trial.ledger.experiment("e").settings["cost"]["budget"] == 1000.0
+
+
+def test_a_trial_that_the_budget_has_no_room_for_submits_nothing(rig):
+    trial = priced(rig(f"cmd1={WRITE}"), 0)
+    outcome = trial.run()
+
+    assert outcome.state is TrialState.CANCELLED
+    assert "the budget of 0.00 CNY has no room" in outcome.reason
+    assert trial.jobs() == []
