@@ -108,7 +108,12 @@ def experiment(tmp_path: Path) -> Callable[..., Folder]:
     """Make an experiment: `experiment(max_trials=12, space={...}, ini=..., **config)`."""
 
     def make(
-        *, space: dict[str, Any] | None = None, ini: str = INI, name: str = "exp", **config: Any
+        *,
+        space: dict[str, Any] | None = None,
+        ini: str = INI,
+        costs: str = "",
+        name: str = "exp",
+        **config: Any,
     ) -> Folder:
         folder = tmp_path / name
         folder.mkdir()
@@ -118,7 +123,8 @@ def experiment(tmp_path: Path) -> Callable[..., Folder]:
         (folder / "job.config").write_text(CONFIG, encoding="utf-8")
         (folder / "search_space.json").write_text(json.dumps(space or SPACE), encoding="utf-8")
         (folder / "trial.ini").write_text(
-            ini.format(python=f"'{sys.executable}'", job=f"'{folder / 'job.py'}'"), encoding="utf-8"
+            ini.format(python=f"'{sys.executable}'", job=f"'{folder / 'job.py'}'") + costs,
+            encoding="utf-8",
         )
         core = ROOT / "core"
         base: dict[str, Any] = {

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import TrialState
+from hpo_nni.trial.spending import Account
 
 pytestmark = pytest.mark.nni
+
+CORE = Path(__file__).parent.parent.parent / "core"
 
 ONE_POINT = {"model.quality": {"_type": "choice", "_value": [0.5]}}
 
@@ -70,3 +74,38 @@ def test_show_and_logs_find_what_ran(experiment):
         code, log = folder.run("logs", "0", *where)
         assert code == 0, log
         assert "cmd1: succeeded exit code 0" in log
+
+
+PRICES = """
+[cost_config]
+currency = CNY
+job_hour = 3600
+trial_cost = {trial_cost}
+budget = {budget}
+"""
+
+
+@pytest.mark.parametrize("tuner", ["OptunaTuner", "Random"])
+def test_a_budget_ends_the_experiment_and_says_so(experiment, tuner):
+    """Our tuner proposes no more; NNI's own is told by NNI's own limit, which a trial lowers."""
+    costs = PRICES.format(trial_cost=100, budget=206)
+    chosen = {"name": tuner, "classArgs": {"seed": 1}}
+    if tuner == "OptunaTuner":
+        chosen |= {"codeDirectory": str(CORE), "className": "optuna_tuner.OptunaTuner"}
+        del chosen["name"]
+    folder = experiment(costs=costs, maxTrialNumber=40, tuner=chosen)
+
+    code, output = folder.run("run", "config.yml")
+
+    assert code == 0, output
+    assert "budget       the budget of 206.00 CNY has no room for another trial" in output
+    found = states(folder)
+    assert TrialState.SUCCEEDED in found
+    assert set(found) <= {TrialState.SUCCEEDED, TrialState.STOPPED, TrialState.CANCELLED}
+    assert len(found) < 40
+    with Ledger.open(folder.working_directory) as ledger:
+        (record,) = ledger.experiments()
+        assert 0 < Account.read(ledger, record.id, 0.0).spent <= 206
+        for trial in ledger.trials(record.id):
+            if trial.state is TrialState.CANCELLED:
+                assert ledger.jobs(trial.id) == []
