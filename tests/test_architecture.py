@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "drafts": BASE | ROW,
     "dialects": BASE | ROW | {"trial"},
     "core": BASE | ROW | {"trial", "dialects"},
-    "cli": BASE | ROW | {"trial", "dialects", "drafts", "core"},
+    "cli": BASE | ROW | {"trial", "dialects", "drafts", "core", "testing"},
     "testing": BASE | ROW | {"trial"},
 }
 SDKS = {

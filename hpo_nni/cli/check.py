@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 HELP = "find every fault of an experiment before it starts"
 
+HANDED_OVER = "handed over with the job"
 SAMPLES = 32  # points that are tried; every choice of up to 16 options is tried out
 
 
@@ -203,7 +204,7 @@ class Check:
             except SettingsError as error:
                 for problem in error.problems:
                     found.setdefault(problem.where, problem)
-        self.problems += [_located(problem, space) for problem in found.values()]
+        self.problems += [located(problem, space) for problem in found.values()]
         if not found:
             self._report_places(settings, space, applied)
 
@@ -216,7 +217,7 @@ class Check:
         for key in space:
             old = [place.old for place in touched if place.key == key]
             if not old and settings.passes_point and key not in substituted:
-                shown = "handed over with the job"
+                shown = HANDED_OVER
             elif old or key not in substituted:
                 shown = f"{len(old)} place{'s' * (len(old) != 1)}: {_shorten(old)}"
             else:
@@ -261,7 +262,7 @@ def _middle(space: SearchSpace | None) -> dict[str, Any] | None:
     return None if space is None else space.from_unit([0.5] * len(space.flatten()))
 
 
-def _located(problem: Problem, space: SearchSpace) -> Problem:
+def located(problem: Problem, space: SearchSpace) -> Problem:
     """A key's problem at the key's place in the search space."""
     keys = (key for key in space.places if problem.where.endswith(key))
     key = max(keys, key=len, default="")

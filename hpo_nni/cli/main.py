@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "run": "hpo_nni.cli.run",
     "check": "hpo_nni.cli.check",
+    "rehearse": "hpo_nni.cli.rehearse",
     "edit": "hpo_nni.cli.edit",
     "finetune-config": "hpo_nni.cli.finetune_config",
     "show": "hpo_nni.cli.show",

@@ -50,8 +50,8 @@ ALIVE = {"WAITING", "RUNNING"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("config", type=Path, metavar="CONFIG", help="the file for `nnictl create`")
-    parser.add_argument("--max-trials", type=_positive, metavar="N", help="instead of the config's")
-    parser.add_argument("--concurrency", type=_positive, metavar="N", help="likewise")
+    parser.add_argument("--max-trials", type=positive, metavar="N", help="instead of the config's")
+    parser.add_argument("--concurrency", type=positive, metavar="N", help="likewise")
     parser.add_argument("--port", type=_port, help="of the web page; by default, one that is free")
     parser.add_argument(
         "--public",
@@ -236,7 +236,8 @@ def _interruptions() -> Iterator[Shutdown]:
             signal.signal(number, handler)
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """An argument that counts something."""
     if not (text.isdecimal() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)

@@ -94,7 +94,7 @@ class Catalog:
             SqlError: in the service's words, from which pyodps makes its exceptions.
         """
         query = _without_settings(statement)
-        if not re.match(r"(?is)\s*(select|with)\b", query):
+        if not is_query(statement):
             raise SqlError(f"ODPS-0130161:[1,1] Parse exception - only select runs here: {query}")
         database = sqlite3.connect(":memory:")
         try:
@@ -121,6 +121,15 @@ class Catalog:
                 f"INSERT INTO {schema}.{_quoted(table.name)} VALUES ({marks})",  # noqa: S608
                 _with_keys(table),
             )
+
+
+def is_query(statement: str) -> bool:
+    """Whether a statement only reads.
+
+    >>> is_query("set a=b; select 1"), is_query("insert overwrite table t select 1")
+    (True, False)
+    """
+    return re.match(r"(?is)\s*(select|with)\b", _without_settings(statement)) is not None
 
 
 def _with_keys(table: Table) -> Iterable[Row]:

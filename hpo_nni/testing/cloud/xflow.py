@@ -57,6 +57,7 @@ class Cluster:
         slots: how many jobs run at once; the others wait. 0 for any number.
         any_table: whether tables that nobody declared exist.
         nests: whether the sub-instances are one level further down, below a sub-workflow.
+        skips_statements: whether statements other than `select` count as done.
     """
 
     training: Training = field(default_factory=Training)
@@ -64,6 +65,7 @@ class Cluster:
     slots: int = 0
     any_table: bool = False
     nests: bool = False
+    skips_statements: bool = False
 
 
 class Xflows:
