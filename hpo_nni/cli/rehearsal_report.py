@@ -54,6 +54,10 @@ class Account:
         yield from self._keys()
         yield from self._tables()
         yield from self._early_end()
+        if self.script.settings.window is not None:
+            yield f"jobs start   {self.script.settings.window}; a rehearsal waits for nothing"
+        if self.script.settings.monitor is not None:
+            yield "notices      would be sent; a rehearsal sends none"
         for trial in trials:
             yield from self._scored(trial)
         yield from self._verdict()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_nni.cli.check import Check, located, spread
 from hpo_nni.cli.experiment_file import ExperimentFile
-from hpo_nni.dialects.easyrec import load_any
+from hpo_nni.dialects.commands import loader_of
 from hpo_nni.errors import Problem, SettingsError
 from hpo_nni.platforms.registry import PLATFORMS
 from hpo_nni.space.reading import load_experiment_space
@@ -128,12 +128,14 @@ def read_script(config: Path, pipeline_config: Path | None) -> Script:
 
 
 def _settings(file: ExperimentFile, space: SearchSpace) -> tuple[TrialSettings, ...]:
-    path = settings_file(str(file.content.get("trialCommand") or ""), file.code_directory)
+    command = str(file.content.get("trialCommand") or "")
+    path = settings_file(command, file.code_directory)
     if path is None:
         hint = "as in: python3 -m hpo_nni.trial --config=./trial.ini"
         problem = Problem(file.where("trialCommand"), "it names no settings file", hint)
         raise SettingsError([problem])
-    return tuple(load_any(path, Substitutions(point=point)) for point in spread(space))
+    load = loader_of(command, path)
+    return tuple(load(path, Substitutions(point=point)) for point in spread(space))
 
 
 def _concurrency(content: Mapping[str, Any]) -> int:

@@ -87,11 +87,15 @@ class Rehearsal:
         return Credentials(Secret(self.key_id), Secret(self.key_secret))
 
     def adapt(self, settings: TrialSettings) -> TrialSettings:
-        """Poll often, and leave the user's folders alone: copies of event files come here."""
+        """Poll often, wait for no window, tell nobody; copies of event files come here."""
         seconds = min(settings.metrics.poll_interval, POLL_SECONDS)
         mirror = settings.mirror and str(Path(self.directory, "exp", Path(settings.mirror).name))
         return replace(
-            settings, metrics=replace(settings.metrics, poll_interval=seconds), mirror=mirror
+            settings,
+            metrics=replace(settings.metrics, poll_interval=seconds),
+            mirror=mirror,
+            window=None,
+            monitor=None,
         )
 
 

@@ -12,6 +12,7 @@ from hpo_nni.errors import SettingsError
 from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.trial.accounts import load_accounts, unusable_credentials
 from hpo_nni.trial.rehearsal import VARIABLE, Rehearsal
+from hpo_nni.trial.settings import Substitutions, load_settings
 
 INI = """\
 [oss_config]
@@ -149,3 +150,25 @@ def test_credentials_that_lead_nowhere_are_found_without_a_trial(tmp_path):
     ]
     assert unusable_credentials(path, {"NOBODY_HAS_SET_THIS": "x"})[0].where == places[0]
     assert unusable_credentials(tmp_path / "none.ini", {}) == ()
+
+
+def test_a_rehearsal_waits_for_nothing_tells_nobody_and_leaves_folders_alone(tmp_path, rehearsal):
+    path = tmp_path / "trial.ini"
+    path.write_text(
+        "[platform_config]\nname=local\ncmd1=true\n"
+        "[metric_config]\nmetric_type=json\nmetric_source=${NNI_OUTPUT_DIR}/m\n"
+        "metric_dict={'auc': 1}\npoll_interval=30\n"
+        "[schedule_config]\nday=everyday\nstart_time=01:00\nend_time=02:00\n"
+        "[monitor_config]\nurl=https://example.com/robot/send?access_token=x\nkeyword=nni\n",
+        encoding="utf-8",
+    )
+    settings = load_settings(path, Substitutions(point={}))
+    settings = replace(settings, mirror=str(tmp_path / "exp" / "abc_def"))
+    assert settings.window is not None
+    assert settings.monitor is not None
+
+    adapted = rehearsal.adapt(settings)
+
+    assert (adapted.window, adapted.monitor) == (None, None)
+    assert adapted.metrics.poll_interval < 1
+    assert adapted.mirror == f"{rehearsal.directory}/exp/abc_def"
