@@ -123,7 +123,11 @@ def read_script(config: Path, pipeline_config: Path | None) -> Script:
         demands=demands,
         configs=texts,
         copies=copies,
-        unfilled=(*unusable_credentials(settings.path, os.environ), *find_unfilled(settings)),
+        unfilled=tuple(
+            dict.fromkeys(
+                (*unusable_credentials(settings.path, os.environ), *find_unfilled(settings))
+            )
+        ),
     )
 
 

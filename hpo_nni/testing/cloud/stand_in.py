@@ -30,7 +30,7 @@ def stand_in_config(metrics: Iterable[str], keys: Iterable[str]) -> str:
     (True, True)
     """
     names = list(keys)
-    towers = _padded(_found(_TOWER, metrics), _TOWERS, _highest(_TOWER_PLACE, names) + 1)
+    towers = _padded(_found(_TOWER, metrics) or [*_TOWERS], (), _highest(_TOWER_PLACE, names) + 1)
     features = _padded(_found(_CONDITION, names), _FEATURES, _highest(_PLACE, names) + 1)
     return "\n".join(
         [
