@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_nni.cli.find import add_directory, find_experiment
 from hpo_nni.cli.progress import describe
-from hpo_nni.cli.summary import summarise, summary, visible
+from hpo_nni.cli.summary import summarise, summary
+from hpo_nni.ledger.records import visible_point
 
 if TYPE_CHECKING:
     import argparse
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _trial(ledger: Ledger, trial: TrialRecord) -> dict[str, Any]:
     facts = asdict(trial) | {
         "state": trial.state.value,
-        "parameters": visible(trial.parameters),
+        "parameters": visible_point(trial.parameters),
         "evaluations": [asdict(one) for one in ledger.evaluations(trial.id)],
         "decisions": [asdict(one) for one in ledger.decisions(trial.id)],
         "jobs": [asdict(one) for one in ledger.jobs(trial.id)],

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from hpo_nni.cli.cost import cost_lines
 from hpo_nni.cli.progress import WORDS, best_trial
 from hpo_nni.direction import Direction
-from hpo_nni.ledger.records import BASELINE, JUDGED, TrialState
+from hpo_nni.ledger.records import JUDGED, TrialState, visible_point
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from hpo_nni.ledger import Ledger
     from hpo_nni.ledger.records import TrialRecord
@@ -70,15 +70,10 @@ def _best(trial: TrialRecord) -> dict[str, Any]:
         "number": trial.number,
         "score": trial.score,
         "is_baseline": trial.is_baseline,
-        "parameters": visible(trial.parameters),
+        "parameters": visible_point(trial.parameters),
         "configs": list(trial.configs),
         "directory": trial.directory,
     }
-
-
-def visible(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters without our own marks."""
-    return {key: value for key, value in parameters.items() if key != BASELINE}
 
 
 def _counts(trials: Sequence[TrialRecord]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from hpo_nni.ledger.records import JUDGED
+from hpo_nni.ledger.records import EARLIER, JUDGED
 from hpo_nni.stopping.base import History
 
 if TYPE_CHECKING:
@@ -35,11 +35,11 @@ class RecordedScores:
         self._after, rows = self._dispatcher.ledger.scores_since(
             self._dispatcher.experiment_id, self._after
         )
-        news = [
-            (trial_id, step, score) for trial_id, source, step, score in rows if source == JUDGED
-        ]
-        for trial_id, step, score in news:
-            self._points[trial_id][step] = score
-        for trial_id in {trial_id for trial_id, *_ in news}:
+        for trial_id, source, step, score in rows:
+            if source == JUDGED:
+                self._points[trial_id][step] = score
+            elif source == f"{EARLIER}{JUDGED}":  # what was read before is of an earlier run
+                self._points[trial_id].clear()
+        for trial_id in {trial_id for trial_id, *_ in rows}:
             self._histories[trial_id] = History.of(self._points[trial_id].items())
         return self._histories

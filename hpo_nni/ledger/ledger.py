@@ -27,6 +27,7 @@ from hpo_nni.ledger.records import (
     last_order,
 )
 from hpo_nni.ledger.rows import Record, encode, from_row, insert, select, to_row
+from hpo_nni.ledger.setbacks import Setbacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,12 +36,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from hpo_nni.failures import Failure
-
 FINAL_JOB_STATES = frozenset({"succeeded", "failed", "cancelled", "lost"})
 
 
-class Ledger(Questions, Notices):
+class Ledger(Questions, Notices, Setbacks):
     """What ran in one working directory, with what, what it measured, and how it ended.
 
     Usable from several threads, and from any number of processes that each open their own. A
@@ -199,38 +198,6 @@ class Ledger(Questions, Notices):
             }
             _update(connection, "trials", ("id", trial_id), changes)
             return True
-
-    def note_failure(self, trial_id: str, failure: Failure) -> None:
-        """Note the class of a trial's failure, before its end; nothing for one that has ended."""
-        with self._database.transaction() as connection:
-            known = _known(connection, TrialRecord, trial_id)
-            if known is not None and not known.state.is_final:
-                changes = {"failure": failure.kind, "evidence": failure.evidence}
-                _update(connection, "trials", ("id", trial_id), changes)
-
-    def note_job_failure(self, name: str, failure: Failure) -> None:
-        """Note the class of a job's failure."""
-        with self._database.transaction() as connection:
-            changes = {"failure": failure.kind, "evidence": failure.evidence}
-            _update(connection, "jobs", ("name", name), changes)
-
-    def pause_experiment(self, experiment_id: str, why: str) -> bool:
-        """Let no trial of an experiment start a job until `lift_pause`.
-
-        Returns:
-            True for the first that says so; the others find it paused.
-        """
-        with self._database.transaction() as connection:
-            known = _known(connection, ExperimentRecord, experiment_id)
-            if known is not None and known.pause:
-                return False
-            _update(connection, "experiments", ("id", experiment_id), {"pause": why})
-            return True
-
-    def lift_pause(self, experiment_id: str) -> None:
-        """Let trials start jobs again; silent where they may."""
-        with self._database.transaction() as connection:
-            _update(connection, "experiments", ("id", experiment_id), {"pause": ""})
 
     def intend_job(self, job: JobRecord) -> None:
         """Note that a job is about to be submitted.

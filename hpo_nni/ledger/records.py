@@ -14,6 +14,7 @@ BASELINE = "_baseline"  # the key that marks a point as the untuned config
 RETRY = "_retry_of"  # the key that marks a point as that of a failed trial, whose id is its value
 MARKS = frozenset({BASELINE, RETRY})  # keys of parameters that are not of the search space
 JUDGED = ""  # the source, in evaluations, of the series that is reported and judged
+EARLIER = "earlier:"  # before the source of evaluations of a run that was begun anew since
 
 
 class TrialState(enum.Enum):
@@ -41,6 +42,7 @@ class ExperimentRecord:
         rest_url: where NNI's REST interface was last seen, for the trials of NNI 2.10.1.
         project: which experiments count as earlier sweeps of the same thing.
         pause: why no trial of it may start a job for now; empty where they may.
+        released: when it was last let go on after a pause; 0 for never.
     """
 
     id: str
@@ -50,6 +52,7 @@ class ExperimentRecord:
     rest_url: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     pause: str = ""
+    released: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class JobRecord:
         log_tail: the last lines, kept when the job ended.
         settings_file: what opens the platform again, for it says whose account it is.
         failure, evidence: as of the trial, for this job.
-        fingerprint: the same for two jobs that do the same; their trials' own names aside.
+        fingerprint: the same for two jobs that do the same; empty where it is not known.
         resources: what it takes while it runs: `cpu` (cores), `gpu` or `gpu:TYPE` (cards),
             `memory` (GB); empty where nobody said.
         rate: what an hour of running costs, in the currency of the experiment's settings; None
@@ -200,6 +203,15 @@ class NoticeRecord:
     time: float
     state: str = "sending"
     message: str = ""
+
+
+def visible_point(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters without our own marks.
+
+    >>> visible_point({"lr": 0.1, "_baseline": True})
+    {'lr': 0.1}
+    """
+    return {key: value for key, value in parameters.items() if key not in MARKS}
 
 
 def last_order(decisions: Sequence[DecisionRecord]) -> DecisionRecord | None:

@@ -18,7 +18,8 @@ _FIRST: Migration = (
         project TEXT NOT NULL,
         rest_url TEXT NOT NULL,
         settings TEXT NOT NULL,
-        pause TEXT NOT NULL
+        pause TEXT NOT NULL,
+        released REAL NOT NULL
     )
     """,
     # Names of jobs, tables and models carry lower-cased ids: two that differ in case only would

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hpo_nni.errors import MetricError
+from hpo_nni.errors import DivergedError, MetricError
 from hpo_nni.metrics.silence import explain_silence
 
 if TYPE_CHECKING:
@@ -235,11 +235,12 @@ class Evaluator:
             shown = ", ".join(f"{name!r} is {values[name]}" for name in bad)
             fact = f"{self.source}: {shown or 'the score overflows'} at step {step}"
             key = "nonfinite_policy"
+        kind = MetricError if state is EvaluationState.MISSING else DivergedError
         if policy is Policy.WORST:
-            return MetricError(
+            return kind(
                 f"{fact}, and no trial of this experiment has a score yet that could stand in",
                 hint=f"{key} = skip leaves such steps out",
             )
-        return MetricError(
+        return kind(
             fact, hint=f"{key} = skip leaves such steps out, worst gives them the worst score"
         )

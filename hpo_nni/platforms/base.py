@@ -77,10 +77,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class JobStatus:
-    """A job's state and the platform's own words about it (an exit code, a service's message)."""
+    """A job's state and the platform's own words about it (an exit code, a service's message).
+
+    Attributes:
+        exit_code: of its command, where the platform tells it; negative for a signal.
+    """
 
     state: JobState
     message: str = ""
+    exit_code: int | None = None
 
 
 class Job(Protocol):

@@ -177,8 +177,12 @@ class LocalJob:
         kind, _, rest = words.partition(" ")
         if kind == "cancelled":
             return JobStatus(JobState.CANCELLED, words)
-        state = JobState.SUCCEEDED if rest == "0" else JobState.FAILED
-        return JobStatus(state, describe_exit(int(rest)))
+        code, _, note = rest.partition(" ")
+        state = JobState.SUCCEEDED if code == "0" else JobState.FAILED
+        words = describe_exit(int(code))
+        if note == supervisor.OOM:
+            words += ": the machine or its container ran out of memory"
+        return JobStatus(state, words, int(code))
 
 
 def outcome_path(record: Path, token: str) -> Path:

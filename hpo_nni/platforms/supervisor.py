@@ -10,7 +10,7 @@ job's marker in their environment. The command has a process group of its own, s
 
 A job ends once. Its outcome is the target of a symbolic link, which is made whole or not at all, by
 the first who comes, even on a full disk: `exit CODE`, where CODE is negative for a signal, or
-`cancelled WHY`.
+`cancelled WHY`. `exit CODE oom`: it was killed while the kernel killed for want of memory.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ GO = b"!"
 POLL = 0.05
 DRAIN = 1.0  # for what a finished command left behind, to end by itself: `cmd > >(tee log)`
 DEATH = 1.0  # from KILL to a verdict: a process in an uninterruptible call takes its time
+OOM = "oom"
+CGROUPS = "/sys/fs/cgroup"
 KINDLY = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 Phase = tuple[int, float]  # a signal, or 0, and how long its effect is waited for
@@ -125,6 +127,28 @@ def marker(token: str) -> str:
     return f"HPO_NNI_JOB_{token}"
 
 
+def oom_kills(own: str = "/proc/self/cgroup", mounted: str = CGROUPS) -> int:
+    """How often the kernel has killed in this process's control group for want of memory.
+
+    cgroups(7): version 2 counts in `memory.events`, version 1 in `memory.oom_control`. Inside a
+    container the group's path may not be visible; then its root is the container's.
+    """
+    places = []
+    for line in _read_lines(own):
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0":
+            places += [f"{path}/memory.events", "/memory.events"]
+        elif "memory" in controllers.split(","):
+            places += [f"/memory{path}/memory.oom_control", "/memory/memory.oom_control"]
+    for place in places:
+        counts = [line.split() for line in _read_lines(mounted + place)]
+        found = [int(count[1]) for count in counts if count[:1] == ["oom_kill"]]
+        if found:
+            return found[0]
+    return 0
+
+
 def main(outcome: str, token: str, grace: float, command: str) -> None:
     """Run a job to its end, once the word to go has come.
 
@@ -136,8 +160,11 @@ def main(outcome: str, token: str, grace: float, command: str) -> None:
     if os.read(0, 1) != GO:
         settle(outcome, "cancelled before it started, by the death of its submitter")
         return
+    kills = oom_kills()
     child = _start(token, command)
     words = _wait(child)
+    if words in {"exit -9", "exit 137"} and oom_kills() > kills:
+        words = f"{words} {OOM}"
     settle(outcome, words)
     me = read_stat(os.getpid())
     assert me is not None
@@ -184,6 +211,14 @@ def _wait(child: int) -> str:
 
 def _order(got: signal.struct_siginfo) -> str:
     return f"cancelled by {signal.Signals(got.si_signo).name} from process {got.si_pid}"
+
+
+def _read_lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123  # as above
+            return file.read().splitlines()
+    except OSError:
+        return []
 
 
 def _environment(pid: int) -> bytes:

@@ -12,40 +12,29 @@ import logging
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo_nni.direction import Direction
 from hpo_nni.errors import HpoNniError, Problem, SettingsError, describe
-from hpo_nni.ledger.records import BASELINE, ExperimentRecord, TrialRecord, TrialState
+from hpo_nni.ledger.records import TrialState
 from hpo_nni.nni_api.trial_channel import TrialPoint, open_channel
-from hpo_nni.secrets import RedactingFilter, Redactor
-from hpo_nni.trial.announcing import announce_end
-from hpo_nni.trial.files import is_baseline, prepare_files, write_files
-from hpo_nni.trial.orders import who_ended
+from hpo_nni.trial.files import prepare_files
 from hpo_nni.trial.place import find_place
 from hpo_nni.trial.rehearsal import Rehearsal
-from hpo_nni.trial.retry import Retrier
 from hpo_nni.trial.settings import load_settings
-from hpo_nni.trial.shutdown import Interrupted, Shutdown
-from hpo_nni.trial.substitutions import Substitutions
+from hpo_nni.trial.shutdown import Shutdown
+from hpo_nni.trial.substitutions import Substitutions, substitutions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from hpo_nni.ledger import Ledger
     from hpo_nni.nni_api.trial_channel import TrialChannel
-    from hpo_nni.trial.files import PreparedFile
     from hpo_nni.trial.place import Place
-    from hpo_nni.trial.runner import Outcome
     from hpo_nni.trial.settings import TrialSettings
 
     Loader = Callable[[Path, Substitutions], TrialSettings]
 
 logger = logging.getLogger(__name__)
-
-MIRRORED_POINT = "edit_config.json"
 
 
 class TerminalChannel:
@@ -82,7 +71,7 @@ def execute(arguments: argparse.Namespace, load: Loader) -> int:
         channel = _channel(place, arguments.params)
         if arguments.dry_run:
             point = channel.receive_point().parameters
-            settings = _load(load, arguments.config, _substitutions(place, point))
+            settings = _load(load, arguments.config, substitutions_of(place, point))
             return _dry_run(settings, place, point)
         return _run(arguments.config, load, place, channel)
     except SettingsError as error:
@@ -124,15 +113,6 @@ def _read_point(file: Path) -> dict[str, Any]:
     return point
 
 
-def _substitutions(place: Place, point: Mapping[str, Any]) -> Substitutions:
-    return Substitutions(
-        experiment_id=place.experiment_id,
-        trial_id=place.trial_id,
-        output_directory=place.output_directory,
-        point={key: value for key, value in point.items() if key != BASELINE},
-    )
-
-
 def _load(load: Loader, config: Path, substitutions: Substitutions) -> TrialSettings:
     settings = load(config.resolve(), substitutions)
     for warning in settings.warnings:
@@ -146,7 +126,7 @@ def _dry_run(settings: TrialSettings, place: Place, point: Mapping[str, Any]) ->
     from hpo_nni.platforms.base import JobSpec  # noqa: PLC0415  (a trial loads it in its runner)
     from hpo_nni.trial.platforms import open_platform  # noqa: PLC0415
 
-    for file in prepare_files(settings, point, _substitutions(place, point)):
+    for file in prepare_files(settings, point, substitutions_of(place, point)):
         print(f"# {file.source} -> {file.target}")
         print(file.diff() or "# no edits", end="\n\n")
     platform = open_platform(settings, place.working_directory)
@@ -167,16 +147,14 @@ def _dry_run(settings: TrialSettings, place: Place, point: Mapping[str, Any]) ->
 
 def _run(config: Path, load: Loader, place: Place, channel: TrialChannel) -> int:
     from hpo_nni.ledger import Ledger  # noqa: PLC0415  (a dry run needs none)
+    from hpo_nni.trial.lifetime import Trial  # noqa: PLC0415  (likewise)
 
     shutdown = Shutdown(watch_parent=place.nni is not None)
     point = channel.receive_point().parameters
     shutdown.install()  # until here a signal just ends the process, while it waits for NNI
     place.output_directory.mkdir(parents=True, exist_ok=True)
     with Ledger.open(place.working_directory) as ledger:
-        substitutions = _substitutions(place, point)
-        trial = _Trial(
-            lambda: _load(load, config, substitutions), place, point, substitutions, ledger
-        )
+        trial = Trial(lambda words: _load(load, config, words), config, place, point, ledger)
         outcome = trial.run(channel, shutdown)
     if outcome.state is TrialState.SUCCEEDED:
         return 0
@@ -184,105 +162,3 @@ def _run(config: Path, load: Loader, place: Place, channel: TrialChannel) -> int
     if outcome.state is not TrialState.FAILED and shutdown.requested:
         shutdown.resign()
     return 1
-
-
-def _redact_from_now_on(settings: TrialSettings) -> None:
-    """Hide credentials in all logs; raises SettingsError if any of them leads nowhere."""
-    redact = Redactor(settings.secrets(os.environ))
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(RedactingFilter(redact))
-
-
-def _write_point(file: Path, point: Mapping[str, Any] | None) -> None:
-    """Put the point beside the copies of event files; metrics matter more than it."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(point, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        logger.warning("%s cannot be written: %s", file, error)
-
-
-@dataclass(frozen=True)
-class _Trial:
-    """One trial and its entry in the ledger: however it ends, the ledger has it with a reason."""
-
-    load: Callable[[], TrialSettings]
-    place: Place
-    point: Mapping[str, Any]
-    substitutions: Substitutions
-    ledger: Ledger
-
-    def run(self, channel: TrialChannel, shutdown: Shutdown) -> Outcome:
-        from hpo_nni.trial.runner import Outcome, TrialRunner  # noqa: PLC0415  (as above)
-
-        settings = self._load_and_begin()
-        try:
-            _redact_from_now_on(settings)
-            self._prepare(settings, Retrier(shutdown.pause))
-            if settings.mirror:
-                _write_point(Path(settings.mirror, MIRRORED_POINT), self.substitutions.point)
-            return TrialRunner(self.place, settings, self.ledger, channel, shutdown).run()
-        except Interrupted:
-            state, reason = who_ended(self.place, self.ledger, shutdown.cause)
-            self.ledger.end_trial(self.place.trial_id, state, reason)
-            return Outcome(state, reason)
-        except HpoNniError as error:
-            self._fail(str(error))
-            raise
-        except Exception as error:
-            self._fail(f"a fault of hpo_nni: {error!r}")
-            raise
-        finally:
-            announce_end(settings, self.place, self.ledger)
-
-    def _load_and_begin(self) -> TrialSettings:
-        """Read the settings; the trial is in the ledger even if they are wrong."""
-        try:
-            settings = self.load()
-        except HpoNniError as error:
-            self._begin(Direction.MAXIMIZE)
-            self._fail(str(error))
-            raise
-        self._begin(settings.metrics.direction)
-        return settings
-
-    def _begin(self, direction: Direction) -> None:
-        place = self.place
-        if self.ledger.experiment(place.experiment_id) is None:  # no tuner or assessor of ours has
-            self.ledger.begin_experiment(
-                ExperimentRecord(place.experiment_id, time.time(), direction.value)
-            )
-        self.ledger.begin_trial(
-            TrialRecord(
-                id=place.trial_id,
-                experiment_id=place.experiment_id,
-                number=place.number,
-                started=time.time(),
-                parameters=self.point,
-                is_baseline=is_baseline(self.point) or not self.point,
-                directory=str(place.output_directory),
-            )
-        )
-
-    def _prepare(self, settings: TrialSettings, retrier: Retrier) -> None:
-        """Edit the configs and write them; stores that are busy are tried again."""
-        prepared = retrier(lambda: prepare_files(settings, self.point, self.substitutions))
-        retrier(lambda: write_files(prepared, settings.accounts))
-        self._note_configs(prepared)
-
-    def _note_configs(self, prepared: Sequence[PreparedFile]) -> None:
-        for file in prepared:
-            for touched in file.touched:
-                logger.info(
-                    "trial %s: line %d, %s: %s -> %s %s",
-                    self.place.trial_id,
-                    touched.line,
-                    touched.place,
-                    touched.old,
-                    touched.new,
-                    touched.note,
-                )
-        self.ledger.set_configs(self.place.trial_id, [file.target for file in prepared])
-
-    def _fail(self, reason: str) -> None:
-        self.ledger.end_trial(self.place.trial_id, TrialState.FAILED, reason)

@@ -24,6 +24,7 @@ class Place:
         working_directory: where the ledger lies.
         output_directory: the trial's own files.
         nni: what NNI said; None outside NNI.
+        names: the trial whose names and directory this one took over, where it goes on with it.
     """
 
     experiment_id: str
@@ -32,6 +33,7 @@ class Place:
     working_directory: Path
     output_directory: Path
     nni: TrialEnvironment | None
+    names: str = ""
 
 
 def find_place(environ: Mapping[str, str], *, now: float, pid: int) -> Place:

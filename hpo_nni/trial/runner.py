@@ -9,15 +9,17 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hpo_nni.errors import HpoNniError, JobError, NniError
+from hpo_nni.failures import FailureKind
 from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import JobRecord, TrialState
 from hpo_nni.metrics import report_values
 from hpo_nni.platforms.base import JobSpec, JobState, JobStatus
 from hpo_nni.secrets import Redactor
+from hpo_nni.trial import triage
 from hpo_nni.trial.budget import Budget
 from hpo_nni.trial.meter import Meter
 from hpo_nni.trial.orders import ask_for_no_more, who_ended
@@ -26,11 +28,13 @@ from hpo_nni.trial.retry import Patience, Retrier
 from hpo_nni.trial.schedule import await_opening
 from hpo_nni.trial.shutdown import Interrupted
 from hpo_nni.trial.submission import Submission
+from hpo_nni.trial.triage import FailedJobError, Triage, set_logs_aside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from hpo_nni.failures import Failure
     from hpo_nni.ledger import Ledger
     from hpo_nni.nni_api.trial_channel import TrialChannel
     from hpo_nni.platforms.base import Job, Plan
@@ -87,6 +91,7 @@ class TrialRunner:
         self._redact = Redactor(settings.secrets(os.environ))
         self._platform = open_platform(settings, place.working_directory)
         self._retrier = Retrier(shutdown.pause)
+        self._triage = Triage(settings.failures, settings.platform)
         self._identity = ProcessIdentity.current()
         self._meter = Meter(place, settings, ledger, self._report_intermediate)
 
@@ -98,7 +103,10 @@ class TrialRunner:
         try:
             self._retrier(self._meter.reach)
             for step in self._settings.steps:
-                self._run_step(step)
+                if step.is_settled:
+                    self._meter.poll()
+                else:
+                    self._run_step(step)
                 self._meter.complete(step.key)
             final = self._meter.final()
         except Interrupted:
@@ -106,6 +114,7 @@ class TrialRunner:
         except HpoNniError as error:
             if isinstance(error, NniError) and self._is_being_ended():
                 return self._end_as_told()
+            self._ledger.note_failure(self._place.trial_id, self._redacted(error))
             return self._end(TrialState.FAILED, str(error))
         outcome = self._end(TrialState.SUCCEEDED, "", final.score)
         if outcome.state is TrialState.SUCCEEDED:
@@ -125,6 +134,14 @@ class TrialRunner:
         return reason
 
     def _run_step(self, step: Step) -> None:
+        """Run a step, again where its failure may pass; raises as `_run_job`."""
+        self._triage.run(
+            lambda: self._run_job(step),
+            self._shutdown.pause,
+            lambda why: self._announce(step, why),
+        )
+
+    def _run_job(self, step: Step) -> None:
         """Run one job to its end; raises JobError if it fails, Interrupted if told to end."""
         self._raise_if_told()
         self._await_window(step)
@@ -136,8 +153,10 @@ class TrialRunner:
             directory=self._settings.path.parent,
             log_directory=self._place.output_directory,
         )
+        set_logs_aside(spec)
         plan = self._platform.plan(spec)
-        self._ledger.intend_job(self._intent(spec, plan.text))
+        self._ledger.set_reason(self._place.trial_id, "")
+        self._ledger.intend_job(self._intent(step, spec, plan.text))
         job = self._submit(plan)
         if not self._ledger.accept_job(spec.name, job.id):
             # somebody took it for one that would never be submitted: so it must not run
@@ -154,31 +173,49 @@ class TrialRunner:
             raise JobError(
                 f"{step.key} was cancelled: {error!r}", job_id=job.id, log_tail=job.log_tail()
             ) from error
-        tail = self._keep_log(job, spec.stdout)
-        self._end_job(spec.name, status, tail)
+        log = self._keep_log(job, spec.stdout)
+        failed = self._failed_job(step, job, status, log)
+        if failed is not None:
+            self._ledger.note_job_failure(spec.name, failed.failure)
+        self._end_job(spec.name, status, _last_lines(log))
         if status.state is not JobState.SUCCEEDED:
             # NNI's signal goes to the whole tree and may reach the job a moment before us
-            if status.state is JobState.CANCELLED or self._shutdown.wait(SIGNAL_SECONDS):
+            if failed is None or self._shutdown.wait(SIGNAL_SECONDS):
                 raise Interrupted
-            raise JobError(
-                f"{step.key} {status.state.value}: {status.message}",
-                job_id=job.id,
-                log_tail=tail,
-                hint=f"its whole output is in {self._place.output_directory}",
-            )
+            raise failed
+
+    def _failed_job(
+        self, step: Step, job: Job, status: JobStatus, log: str
+    ) -> FailedJobError | None:
+        """The error of a job that failed by itself; None for any other end."""
+        if status.state not in {JobState.FAILED, JobState.LOST}:
+            return None
+        status = replace(status, message=self._redact(status.message))
+        failure = self._triage.of_job(status, log)
+        first, *rest = status.message.splitlines() or [""]
+        known = "" if failure.kind is FailureKind.UNKNOWN else f" ({failure})"
+        return FailedJobError(
+            "\n".join([f"{step.key} {status.state.value}: {first}{known}", *rest]),
+            failure,
+            job_id=job.id,
+            log_tail=_last_lines(log),
+            hint=f"its whole output is in {self._place.output_directory}",
+        )
 
     def _await_window(self, step: Step) -> None:
         """Wait until jobs may start; the log and the ledger say why, while it waits."""
         if self._settings.window is None:
             return
-        trial_id = self._place.trial_id
+        await_opening(
+            self._settings.window,
+            time.time,
+            self._shutdown.pause,
+            lambda why: self._announce(step, why),
+        )
 
-        def announce(why: str) -> None:
-            logger.info("trial %s: %s: %s", trial_id, step.key, why)
-            self._ledger.set_reason(trial_id, f"{step.key}: {why}")
-
-        await_opening(self._settings.window, time.time, self._shutdown.pause, announce)
-        self._ledger.set_reason(trial_id, "")
+    def _announce(self, step: Step, why: str) -> None:
+        logger.info("trial %s: %s: %s", self._place.trial_id, step.key, why)
+        self._ledger.set_reason(self._place.trial_id, self._redact(f"{step.key}: {why}"))
 
     def _submit(self, plan: Plan) -> Job:
         """Submit; an intent of which the platform may know more than we do stays open."""
@@ -228,25 +265,25 @@ class TrialRunner:
     def _keep_log(self, job: Job, file: Path) -> str:
         """The end of the job's log; where the log is not on this machine, a copy comes here."""
         if file.exists():
-            return job.log_tail(TAIL_LINES)
+            return self._redact(job.log_tail(triage.LOG_LINES))
         text = self._redact(job.log_tail(LOG_LINES))
         try:
             file.write_text(text + "\n", encoding="utf-8")
         except OSError as error:
             logger.warning("%s cannot be written: %s", file, error)
-        return "\n".join(text.splitlines()[-TAIL_LINES:])
+        return "\n".join(text.splitlines()[-triage.LOG_LINES :])
 
     def _end_job(self, name: str, status: JobStatus, tail: str = "") -> None:
         redact = self._redact
         self._ledger.end_job(name, status.state.value, redact(status.message), redact(tail))
 
-    def _intent(self, spec: JobSpec, text: str) -> JobRecord:
+    def _intent(self, step: Step, spec: JobSpec, text: str) -> JobRecord:
         me = self._identity
         resources, rate = self._settings.costs.charge(spec.command)
         return JobRecord(
             name=spec.name,
             trial_id=self._place.trial_id,
-            step=spec.step,
+            step=step.key,
             platform=self._settings.platform,
             plan=self._redact(text),
             intended=time.time(),
@@ -257,7 +294,12 @@ class TrialRunner:
             settings_file=str(self._settings.path),
             resources=resources,
             rate=rate,
+            fingerprint=step.fingerprint,
         )
+
+    def _redacted(self, error: HpoNniError) -> Failure:
+        failure = self._triage.of_error(error)
+        return replace(failure, evidence=self._redact(failure.evidence))
 
     def _raise_if_told(self) -> None:
         if self._shutdown.requested:
@@ -280,3 +322,7 @@ class TrialRunner:
         trial = self._ledger.trial(self._place.trial_id)
         assert trial is not None
         return Outcome(trial.state, trial.reason, trial.score)
+
+
+def _last_lines(log: str) -> str:
+    return "\n".join(log.splitlines()[-TAIL_LINES:])

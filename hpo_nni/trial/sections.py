@@ -113,6 +113,19 @@ class SectionReader:
             return None
         return number
 
+    def whole(self, key: str, default: int) -> int:
+        """A whole number, zero or more."""
+        word = self.word(key, str(default))
+        if not (word.isdecimal() and len(word) < 10):
+            self.fault(key, f"{word!r} is not a whole number of at least 0")
+            return default
+        return int(word)
+
+    def where(self, key: str) -> str:
+        """The place of a key, as problems give it."""
+        entry = self.entries.get(key)
+        return self._reading.ini.where(entry.line if entry else self.line, self.name, key)
+
     def prefixed(self, prefix: str) -> list[Entry]:
         """All entries whose keys begin so, in the order of the file."""
         found = [entry for key, entry in self.entries.items() if key.startswith(prefix)]
@@ -132,16 +145,11 @@ class SectionReader:
 
     def fault(self, key: str, message: str, hint: str = "") -> None:
         """Note a problem with a key, or with the section as a whole if the key is empty."""
-        entry = self.entries.get(key)
-        line = entry.line if entry else self.line
-        where = self._reading.ini.where(line, self.name, key)
-        self._reading.problems.append(Problem(where, message, hint))
+        self._reading.problems.append(Problem(self.where(key), message, hint))
 
     def warn(self, key: str, message: str) -> None:
         """Note something odd that does no harm by itself."""
-        entry = self.entries.get(key)
-        where = self._reading.ini.where(entry.line if entry else self.line, self.name, key)
-        self._reading.warnings.append(f"{where}: {message}")
+        self._reading.warnings.append(f"{self.where(key)}: {message}")
 
     def finish(self, known: Sequence[str], hints: Mapping[str, str] | None = None) -> None:
         """Make every key that nobody took a fault; `known` are the names to offer instead."""

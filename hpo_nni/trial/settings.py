@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from hpo_nni.errors import MissingExtraError, Problem, RegistryError, SettingsError
 from hpo_nni.platforms.registry import NOT_YET, PLATFORMS
 from hpo_nni.registry import did_you_mean
-from hpo_nni.trial import metric_settings, monitor, schedule
+from hpo_nni.trial import failure_settings, metric_settings, monitor, schedule
 from hpo_nni.trial.accounts import ODPS, OLD_COMMAND, OSS, Accounts, read_accounts
 from hpo_nni.trial.config_files import ConfigFile, read_files
 from hpo_nni.trial.cost_settings import SECTION as COSTS
 from hpo_nni.trial.cost_settings import CostSettings, check_costs, read_costs
+from hpo_nni.trial.failure_settings import FailureSettings, read_failures
 from hpo_nni.trial.ini import read_ini, read_text
 from hpo_nni.trial.metric_settings import MetricSettings, Surroundings, read_metrics
 from hpo_nni.trial.sections import Reading, SectionReader
@@ -51,6 +52,7 @@ _OWN_SECTIONS = (
     schedule.SECTION,
     monitor.SECTION,
     COSTS,
+    failure_settings.SECTION,
 )
 _LATER_SECTIONS = {
     "dlc_config": "the platform DLC",
@@ -75,6 +77,8 @@ class TrialSettings:
         window: when jobs may start; None for always.
         monitor: where notices go; None for nowhere.
         costs: prices and budget.
+        failures: what is done about those.
+        resume: whether a trial goes on where an earlier one with its parameters failed.
     """
 
     path: Path
@@ -91,6 +95,8 @@ class TrialSettings:
     window: schedule.Window | None = None
     monitor: monitor.Monitor | None = None
     costs: CostSettings = field(default_factory=CostSettings)
+    failures: FailureSettings = field(default_factory=FailureSettings)
+    resume: bool = False
 
     def secrets(self, environ: Mapping[str, str]) -> Iterator[Secret]:
         """All values that must not be shown.
@@ -133,9 +139,11 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
     grace = platform.seconds("grace_seconds", 0.0)
     if name == MAXCOMPUTE and "grace_seconds" in platform.entries:
         platform.fault("grace_seconds", "MaxCompute stops jobs in its own time", "leave it out")
-    _warn_of_idle_keys(platform, output)
+    _warn_of_idle_keys(output)
     window = schedule.read_window(SectionReader(reading, schedule.SECTION))
     webhook = monitor.read_monitor(reading, path.parent)
+    failures = read_failures(SectionReader(reading, failure_settings.SECTION), path.parent)
+    resume = platform.boolean("resume", default=False)
     settings = TrialSettings(
         path=path,
         platform=name,
@@ -158,6 +166,8 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
         window=window,
         monitor=webhook,
         costs=costs,
+        failures=failures,
+        resume=resume,
     )
     platform.finish(["name", "cmd1", "resume", "grace_seconds"])
     output.finish(_OUTPUT_KEYS)
@@ -211,11 +221,8 @@ def _read_platform(section: SectionReader, accounts: Accounts) -> str:
     return name
 
 
-def _warn_of_idle_keys(platform: SectionReader, output: SectionReader) -> None:
+def _warn_of_idle_keys(output: SectionReader) -> None:
     """Keys of people's files that are read, and not acted upon in this version."""
-    if platform.boolean("resume", default=False):
-        message = "this version cannot resume yet: a repeated trial starts at its first step"
-        platform.warn("resume", message)
     for key in _OUTPUT_KEYS:
         if output.text(key):
             output.warn(key, "this version does nothing with it yet")

@@ -37,11 +37,19 @@ _UNSAFE_IN_SQL = re.compile(r"['\"`;\\\n]|--")
 
 @dataclass(frozen=True)
 class Step:
-    """One command of a trial; steps run in the order of the file."""
+    """One command of a trial; steps run in the order of the file.
+
+    Attributes:
+        fingerprint: the same for two runs in which the step does the same; empty before the
+            configs are edited.
+        is_settled: whether an earlier run of the trial has done it.
+    """
 
     key: str
     command: str
     line: int
+    fingerprint: str = ""
+    is_settled: bool = False
 
 
 def read_steps(

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo_nni.ledger.records import visible_point
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from hpo_nni.trial.place import Place
 
 PER_TRIAL = ("${trial_id}", "${NNI_OUTPUT_DIR}")  # what keeps the places of trials apart
 WHOLE_POINT = ("tuner_params_list", "tuner_params_dict", "tuner_params_json")
@@ -78,6 +82,16 @@ class Substitutions:
             for name, inner in _inner(value):
                 if name not in outer:
                     yield name, inner, key
+
+
+def substitutions_of(place: Place, point: Mapping[str, Any]) -> Substitutions:
+    """What a trial in this place knows of itself; the point may have our own marks."""
+    return Substitutions(
+        experiment_id=place.experiment_id,
+        trial_id=place.names or place.trial_id,
+        output_directory=place.output_directory,
+        point=visible_point(point),
+    )
 
 
 def bare_name(key: str) -> str:

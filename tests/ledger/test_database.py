@@ -37,7 +37,9 @@ def test_new_database_has_the_newest_version_and_is_safe(tmp_path):
 def test_older_database_keeps_its_rows_when_it_is_migrated(tmp_path):
     older = Database(tmp_path)
     with older.transaction() as connection:
-        connection.execute("INSERT INTO experiments VALUES ('E', 1, 'maximize', '', '', '{}', '')")
+        connection.execute(
+            "INSERT INTO experiments VALUES ('E', 1, 'maximize', '', '', '{}', '', 0)"
+        )
     older.close()
 
     newer = Database(tmp_path, (*MIGRATIONS, NOTE))
@@ -99,7 +101,7 @@ def test_network_file_system_is_refused(tmp_path, monkeypatch):
 
 def test_interrupted_transaction_leaves_nothing_and_the_database_usable(tmp_path):
     opened = Database(tmp_path)
-    insert = "INSERT INTO experiments VALUES ('E', 1, 'maximize', '', '', '{}', '')"
+    insert = "INSERT INTO experiments VALUES ('E', 1, 'maximize', '', '', '{}', '', 0)"
 
     def write_and_be_interrupted():
         with opened.transaction() as connection:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from hpo_nni.errors import NniError
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import DecisionRecord, ExperimentRecord, TrialRecord, TrialState
+from hpo_nni.testing.processes import eventually
 from hpo_nni.trial.place import Place
 from hpo_nni.trial.runner import TrialRunner, open_platform
 from hpo_nni.trial.settings import Substitutions, load_settings
@@ -23,6 +26,9 @@ metric_source=${{NNI_OUTPUT_DIR}}/m.jsonl
 metric_dict={{'auc': 1}}
 poll_interval=0.02
 report_interval=0
+[failure_config]
+retries=2
+retry_seconds={pause}
 """
 WRITE = """echo '{"step": 1, "auc": 0.5}' >> "${NNI_OUTPUT_DIR}/m.jsonl\""""
 
@@ -42,9 +48,9 @@ class ListChannel:
 
 
 class Rig:
-    def __init__(self, folder, steps):
+    def __init__(self, folder, steps, pause):
         self.folder = folder
-        (folder / "trial.ini").write_text(INI.format(steps="\n".join(steps)))
+        (folder / "trial.ini").write_text(INI.format(steps="\n".join(steps), pause=pause))
         self.place = Place("e", "t", 0, folder / "expdir", folder / "out", None)
         words = Substitutions("e", "t", folder / "out", {})
         self.settings = load_settings(folder / "trial.ini", words)
@@ -74,8 +80,8 @@ class Rig:
 def rig(tmp_path):
     made = []
 
-    def rig(*steps):
-        made.append(Rig(tmp_path, steps))
+    def rig(*steps, pause=0):
+        made.append(Rig(tmp_path, steps, pause))
         return made[-1]
 
     yield rig
@@ -216,3 +222,94 @@ def test_a_trial_that_the_budget_has_no_room_for_submits_nothing(rig):
     assert outcome.state is TrialState.CANCELLED
     assert "the budget of 0.00 CNY has no room" in outcome.reason
     assert trial.jobs() == []
+
+
+def test_a_failure_that_may_pass_is_tried_again_from_the_step_that_failed(rig):
+    lucky = "test -e second || { touch second; echo Connection reset by peer >&2; exit 1; }"
+    rig = rig("cmd1=echo once >> count", f"cmd2={lucky}; {WRITE}")
+
+    outcome = rig.run()
+
+    assert outcome.state is TrialState.SUCCEEDED
+    assert rig.jobs() == [("cmd1", "succeeded"), ("cmd2", "failed"), ("cmd2", "succeeded")]
+    names = [job.name for job in rig.ledger.jobs("t")]
+    assert names == ["e-t-1-cmd1", "e-t-2-cmd2", "e-t-3-cmd2"]
+    failed = rig.ledger.jobs("t")[1]
+    assert failed.failure == "transient"
+    assert failed.evidence == "the network failed: its log says 'Connection reset by peer'"
+    assert failed.log_tail == "Connection reset by peer"
+    assert (rig.place.output_directory / "cmd2.stderr.1").read_text() == failed.log_tail + "\n"
+    assert (rig.folder / "count").read_text() == "once\n"
+    trial = rig.ledger.trial("t")
+    assert (trial.failure, trial.evidence, trial.reason) == ("", "", "")
+
+
+def test_what_does_not_pass_is_given_up(rig):
+    rig = rig("cmd1=echo Connection refused; exit 1")
+
+    outcome = rig.run()
+
+    assert rig.jobs() == [("cmd1", "failed")] * 3
+    assert outcome.state is TrialState.FAILED
+    assert outcome.reason.startswith(
+        "cmd1 failed: exit code 1 (transient: the network failed: its log says "
+        "'Connection refused')\n  | Connection refused\n  hint: "
+    )
+    assert rig.ledger.trial("t").failure == "transient"
+
+
+FOR_GOOD = {
+    "echo MemoryError >&2; exit 1": ("infeasible", "out of memory: its log says 'MemoryError'"),
+    "nosuchcommand": ("user", "a command is missing: its log says"),
+    "exit 3": ("unknown", "no rule knows 'exit code 3'"),
+    """echo '{"step": 1, "auc": NaN}' >> "${NNI_OUTPUT_DIR}/m.jsonl\"""": (
+        "infeasible",
+        "it diverged: \"metric_source: 'auc' is nan at step 1",
+    ),
+    "true": ("user", "the trial cannot work like this"),
+}
+
+
+@pytest.mark.parametrize("command, expected", FOR_GOOD.items())
+def test_what_cannot_pass_is_not_tried_again(rig, command, expected):
+    rig = rig(f"cmd1={command}")
+
+    outcome = rig.run()
+
+    assert outcome.state is TrialState.FAILED
+    assert len(rig.jobs()) == 1
+    trial = rig.ledger.trial("t")
+    assert trial.failure == expected[0]
+    assert trial.evidence.startswith(expected[1])
+
+
+def test_the_pause_before_another_attempt_ends_when_the_trial_is_told_to(rig):
+    rig = rig("cmd1=exit 75", pause=3600)
+    told = []
+
+    def tell():
+        eventually(lambda: "waits" in rig.ledger.trial("t").reason)
+        told.append(rig.ledger.trial("t").reason)
+        rig.shutdown._note(15, None)
+
+    thread = threading.Thread(target=tell)
+    thread.start()
+    outcome = rig.run()
+    thread.join()
+
+    assert outcome.state is TrialState.CANCELLED
+    assert rig.jobs() == [("cmd1", "failed")]
+    assert "s after failure 1 (2 are tried again): transient: it asked to be tried" in told[0]
+
+
+def test_a_settled_step_does_not_run_but_its_metrics_count(rig):
+    rig = rig(f"cmd1={WRITE}", "cmd2=true")
+    rig.place.output_directory.mkdir()
+    (rig.place.output_directory / "m.jsonl").write_text('{"step": 1, "auc": 0.75}\n')
+    first, second = rig.settings.steps
+    rig.settings = replace(rig.settings, steps=(replace(first, is_settled=True), second))
+
+    outcome = rig.run()
+
+    assert (outcome.state, outcome.score) == (TrialState.SUCCEEDED, 0.75)
+    assert rig.jobs() == [("cmd2", "succeeded")]
