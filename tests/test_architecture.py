@@ -28,9 +28,10 @@ ALLOWED: dict[str, set[str]] = {
     "optimizers": BASE | {"space"},
     "trial": BASE | ROW,
     "drafts": BASE | ROW,
+    "inspection": BASE | ROW | {"trial"},
     "dialects": BASE | ROW | {"trial"},
     "core": BASE | ROW | {"trial", "dialects"},
-    "cli": BASE | ROW | {"trial", "dialects", "drafts", "core", "testing"},
+    "cli": BASE | ROW | {"trial", "dialects", "drafts", "inspection", "core", "testing"},
     "testing": BASE | ROW | {"trial"},
 }
 SDKS = {

@@ -213,6 +213,7 @@ def _report(folder: Path, draft: ExperimentDraft) -> None:
         print(f"note: {note}")
     print("next:")
     if draft.is_remote:
+        print(f"  hpo-nni rehearse {folder / CONFIG}")
         print(f"  export {KEY_ID}=... {KEY_SECRET}=...")
         print(f"  hpo-nni check {folder / CONFIG} --remote")
     print(f"  hpo-nni run {folder / CONFIG}")

@@ -34,6 +34,7 @@ COMMANDS = {
     "run": "hpo_nni.cli.run",
     "check": "hpo_nni.cli.check",
     "rehearse": "hpo_nni.cli.rehearse",
+    "doctor": "hpo_nni.cli.doctor",
     "edit": "hpo_nni.cli.edit",
     "finetune-config": "hpo_nni.cli.finetune_config",
     "show": "hpo_nni.cli.show",

@@ -66,6 +66,11 @@ class MaxComputeService:
     def __init__(self, connection: MaxComputeConnection) -> None:
         self._connection = connection
 
+    def check_project(self) -> None:
+        """Make one small signed request; raises PlatformError if it is refused."""
+        project = self._connection.project
+        self._call(f"read the project {project}", self._project.reload)
+
     def run_xflow(self, xflow: XFlow, hints: Mapping[str, str]) -> str:
         """Submit an XFlow; returns the instance's id."""
         parameters = dict(xflow.parameters)
