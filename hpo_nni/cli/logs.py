@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hpo_nni.cli.find import add_directory, find_trial
 from hpo_nni.cli.progress import describe
+from hpo_nni.failures import FailureKind
 
 if TYPE_CHECKING:
     import argparse
@@ -28,11 +29,19 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the trial's end, its jobs and the ends of their logs."""
     ledger, trial = find_trial(arguments.trial, arguments.experiment, arguments.dir)
     print(f"{describe(trial)}  ({trial.id} of {trial.experiment_id})")
+    if trial.failure:
+        print(f"{FailureKind(trial.failure).words}: {trial.evidence}")
+    if trial.retry_of:
+        print(f"it runs trial {trial.retry_of} again")
+    if trial.continues:
+        print(f"it goes on with trial {trial.continues}, under its names")
     if "\n" in trial.reason:
         print(trial.reason)
     folder = Path(trial.directory)
     for job in ledger.jobs(trial.id):
         print(f"\n{job.step}: {job.state} {job.message}".rstrip())
+        if job.failure:
+            print(f"{FailureKind(job.failure).words}: {job.evidence}")
         print(f"$ {job.plan}")
         for stream in ("stdout", "stderr"):
             _print_tail(folder / f"{job.step}.{stream}", arguments.lines)

@@ -83,6 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
     print(summary(done.ledger, done.experiment.id))
     if done.fault:
         raise NniError(done.fault, hint=f"see {_logs(done.experiment)}")
+    pause = _pause(done.ledger, done.experiment.id)
+    if pause:
+        raise HpoNniError(f"experiment {done.experiment.id} is paused: {pause}")
     return 0 if any(trial.state is TrialState.SUCCEEDED for trial in trials) else 1
 
 
@@ -135,6 +138,11 @@ def direction_of(ledger: Ledger, experiment_id: str) -> Direction:
     return Direction(experiment.direction) if experiment else Direction.MAXIMIZE
 
 
+def _pause(ledger: Ledger, experiment_id: str) -> str:
+    experiment = ledger.experiment(experiment_id)
+    return experiment.pause if experiment else ""
+
+
 def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown) -> str:
     """Show progress until the experiment has ended; returns what went wrong with NNI, if it did."""
     progress: Progress | None = None
@@ -158,7 +166,9 @@ def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown
         if any(trial.status in ALIVE for trial in known_to_nni):
             busy = time.monotonic()
         is_stuck = time.monotonic() - busy > IDLE_SECONDS
-        if status in ENDED or (is_stuck and status == STARVED):
+        # what runs may end, but nothing else would begin
+        is_paused = bool(_pause(ledger, experiment.id)) and not ledger.live_jobs(experiment.id)
+        if status in ENDED or (is_stuck and status == STARVED) or is_paused:
             if progress is not None:
                 progress.finish(trials, limits, time.monotonic() - started, cost)
             return "" if status != "ERROR" else _words_of(experiment)

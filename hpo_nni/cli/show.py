@@ -39,6 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(facts, ensure_ascii=False, indent=2))
         return 0
     print(f"experiment   {experiment.id} in {ledger.path.parent}")
+    if experiment.pause:
+        print(f"paused       {experiment.pause}")
     print(summary(ledger, experiment.id))
     print()
     for trial in trials:

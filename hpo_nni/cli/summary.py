@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hpo_nni.cli.cost import cost_lines
 from hpo_nni.cli.progress import WORDS, best_trial
 from hpo_nni.direction import Direction
-from hpo_nni.ledger.records import JUDGED, TrialState, visible_point
+from hpo_nni.ledger.records import JUDGED, TrialState, counted_trials, visible_point
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,14 +47,16 @@ def summarise(ledger: Ledger, experiment_id: str) -> dict[str, Any]:
     """The same as values, for `--json` and for tests."""
     record = ledger.experiment(experiment_id)
     direction = Direction(record.direction) if record else Direction.MAXIMIZE
-    trials = ledger.trials(experiment_id)
+    every = ledger.trials(experiment_id)
+    trials = counted_trials(every)
     best = best_trial(trials, direction)
     baseline = _baseline_score(trials)
     gain = None if best is None or baseline is None else (best.score or 0.0) - baseline
     return {
         "experiment": experiment_id,
         "direction": direction.value,
-        "counts": _counts(trials),
+        "counts": _counts(trials) + _again(len(every) - len(trials)),
+        "pause": record.pause if record else "",
         "best": None if best is None else _best(best),
         "baseline": baseline,
         "gain": gain,
@@ -80,6 +82,10 @@ def _counts(trials: Sequence[TrialRecord]) -> str:
     states = [trial.state for trial in trials]
     counts = [f"{states.count(state)} {WORDS[state]}" for state in TrialState if state in states]
     return f"{len(states)}: {', '.join(counts)}" if counts else "none"
+
+
+def _again(number: int) -> str:
+    return f"; {number} failure{'s' * (number > 1)} of before, run again since" if number else ""
 
 
 def _baseline_score(trials: Sequence[TrialRecord]) -> float | None:

@@ -88,6 +88,8 @@ class Dispatcher:
                 settings={"max_trials": self.config.get("maxTrialNumber")},
             )
         )
+        # who starts NNI again after a pause has mended what was wrong
+        self.ledger.lift_pause(self.experiment_id)
         if self.rest_url:
             self.ledger.set_rest_url(self.experiment_id, self.rest_url)
         return direction

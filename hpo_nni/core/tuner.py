@@ -12,13 +12,20 @@ from hpo_nni.core.assessor import metric_of
 from hpo_nni.core.budget_guard import BudgetGuard
 from hpo_nni.core.dispatcher import this_dispatcher
 from hpo_nni.errors import SettingsError
-from hpo_nni.ledger.records import BASELINE, JUDGED, TrialState
+from hpo_nni.failures import FailureKind
+from hpo_nni.ledger.records import (
+    BASELINE,
+    JUDGED,
+    TrialState,
+    counted_trials,
+    visible_point,
+)
 from hpo_nni.nni_api.algorithms import NoMoreTrialError, Tuner
 from hpo_nni.optimizers.base import Observation, Outcome
 from hpo_nni.space import parse_space
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from hpo_nni.direction import Direction
     from hpo_nni.ledger.records import TrialRecord
@@ -82,6 +89,7 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         self._proposed: dict[int, dict[str, Any]] = {}
         self._history: list[Observation] = []
         self._anonymous: list[Observation] = []  # imported, of trials that may be in the ledger
+        self._failed: dict[str, Observation] = {}  # what the ledger said of failed trials, by id
         self._told = 0
         self._results: set[object] = set()  # ids of parameters and trials whose end is known
 
@@ -193,7 +201,10 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         return max(proposed, sum(trial.is_baseline for trial in self._trials()))
 
     def _read_ledger(self) -> None:
-        ended = [trial for trial in self._trials() if trial.id not in self._results]
+        trials = self._trials()
+        counted = counted_trials(trials)
+        self._forget({trial.id for trial in trials} - {trial.id for trial in counted})
+        ended = [trial for trial in counted if trial.id not in self._results]
         ended = [trial for trial in ended if trial.state.is_final]
         for trial in ended:
             score, step = trial.score, 0
@@ -202,12 +213,24 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             outcome = _OUTCOMES[trial.state]
             if outcome is Outcome.COMPLETE and score is None:
                 outcome = Outcome.FAILED
+            if outcome is Outcome.FAILED and trial.failure == FailureKind.INFEASIBLE.value:
+                outcome = Outcome.INFEASIBLE
             observation = Observation(_as_point(trial.parameters), outcome, score, step)
             if observation in self._anonymous:
                 self._anonymous.remove(observation)
                 self._results.add(trial.id)
                 continue
             self._learn((trial.id,), observation)
+            self._failed |= {trial.id: observation} if trial.state is TrialState.FAILED else {}
+
+    def _forget(self, trial_ids: Iterable[str]) -> None:
+        """Take back what was learnt of failed trials that run again since."""
+        for trial_id in trial_ids:
+            self._results.add(trial_id)
+            observation = self._failed.pop(trial_id, None)
+            if observation in self._history:
+                self._history.remove(observation)
+                self._optimizer, self._told = None, 0  # it cannot unlearn: another one is told
 
     def _last_score(self, trial_id: str) -> tuple[int, float | None]:
         assert self._dispatcher is not None
@@ -239,7 +262,7 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
 
 
 def _as_point(parameters: Any) -> dict[str, Any]:
-    """Read parameters as NNI passes them on, without our mark; empty where they are no point."""
+    """Read parameters as NNI passes them on, without our marks; empty where they are no point."""
     if isinstance(parameters, str):
         try:
             parameters = json.loads(parameters)
@@ -247,4 +270,4 @@ def _as_point(parameters: Any) -> dict[str, Any]:
             return {}
     if not isinstance(parameters, dict):
         return {}
-    return {key: value for key, value in parameters.items() if key != BASELINE}
+    return visible_point(parameters)

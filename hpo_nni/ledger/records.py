@@ -205,6 +205,18 @@ class NoticeRecord:
     message: str = ""
 
 
+def counted_trials(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """The trials that count: not the failed ones that another one has run again since.
+
+    Args:
+        trials: all of one experiment.
+    """
+    again = {trial.retry_of for trial in trials if trial.retry_of}
+    return [
+        trial for trial in trials if not (trial.id in again and trial.state is TrialState.FAILED)
+    ]
+
+
 def visible_point(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters without our own marks.
 

@@ -7,7 +7,8 @@ import pytest
 from hpo_nni.core.tuner import AskTellTuner
 from hpo_nni.direction import Direction
 from hpo_nni.errors import SettingsError
-from hpo_nni.ledger.records import TrialState
+from hpo_nni.failures import Failure, FailureKind
+from hpo_nni.ledger.records import RETRY, TrialState
 from hpo_nni.nni_api.algorithms import NoMoreTrialError
 from hpo_nni.optimizers.base import Observation, Outcome
 
@@ -228,6 +229,40 @@ def test_what_nni_never_tells_comes_from_the_ledger(experiment, state, score, ou
     tuner.trial_end(0, success=False)
 
     assert told(tuner) == [Observation(point, outcome, told_score)]
+
+
+def test_a_point_at_which_nothing_can_run_is_told_as_infeasible(experiment):
+    tuner = make()
+    point = tuner.generate_parameters(0)
+    experiment.begin_trial("T0", point)
+    failure = Failure(FailureKind.INFEASIBLE, "out of memory")
+    experiment.ledger.note_failure("T0", failure)
+    experiment.end_trial("T0", TrialState.FAILED)
+
+    assert told(tuner) == [Observation(point, Outcome.INFEASIBLE)]
+
+
+@pytest.mark.parametrize("knows", [False, True])
+def test_a_failure_that_is_run_again_does_not_count(experiment, knows):
+    """Whether the optimizer had heard of it or not."""
+    tuner = make()
+    point, other = tuner.generate_parameters(0), tuner.generate_parameters(1)
+    experiment.begin_trial("T0", point)
+    experiment.begin_trial("T1", other)
+    experiment.end_trial("T0", TrialState.FAILED)
+    experiment.end_trial("T1", TrialState.SUCCEEDED, 0.25)
+    if knows:
+        assert Observation(point, Outcome.FAILED) in told(tuner)
+    again = point | {RETRY: "T0"}
+    experiment.begin_trial("T2", again, retry_of="T0")
+    experiment.end_trial("T2", TrialState.SUCCEEDED, 0.75)
+
+    tuner.receive_trial_result(2, again, 0.75, trial_job_id="T2")
+
+    assert sorted(told(tuner), key=lambda one: one.score) == [
+        Observation(other, Outcome.COMPLETE, 0.25),
+        Observation(point, Outcome.COMPLETE, 0.75),
+    ]
 
 
 def test_an_early_stopped_trial_is_told_with_its_last_score_and_step(experiment):
