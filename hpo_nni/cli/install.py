@@ -13,6 +13,7 @@ HELP = "register our assessor and tuner with NNI, so that `name: PAIAssessor` wo
 
 ALGORITHMS = (
     Algorithm("assessor", "PAIAssessor", "hpo_nni.core.pai_assessor.PAIAssessor"),
+    Algorithm("assessor", "AshaAssessor", "hpo_nni.core.asha_assessor.AshaAssessor"),
     Algorithm("tuner", "OptunaTuner", "hpo_nni.core.optuna_tuner.OptunaTuner"),
 )
 

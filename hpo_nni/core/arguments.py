@@ -6,6 +6,7 @@ traceback in the dispatcher's log. Here every fault is found before anything els
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,38 @@ def share(default: float) -> Argument:
         "a number from 0 to 1",
         lambda value: (
             isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+        ),
+    )
+
+
+def positive(default: float | None) -> Argument:
+    """A number above 0."""
+    return Argument(
+        default,
+        "a number above 0",
+        lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value > 0,
+    )
+
+
+def number(default: float | None) -> Argument:
+    """Any finite number."""
+    return Argument(
+        default,
+        "a number",
+        lambda value: (
+            isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        ),
+    )
+
+
+def texts() -> Argument:
+    """A text or a list of texts; none by default."""
+    return Argument(
+        (),
+        "a text or a list of texts",
+        lambda value: (
+            isinstance(value, str)
+            or (isinstance(value, list) and all(isinstance(one, str) for one in value))
         ),
     )
 

@@ -6,11 +6,12 @@ import logging
 import math
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hpo_nni.core.dispatcher import this_dispatcher
 from hpo_nni.core.ending import kill_instance, remove_filepath
-from hpo_nni.core.recorded_scores import RecordedScores
+from hpo_nni.core.recorded_histories import RecordedHistories
 from hpo_nni.ledger.records import DecisionRecord
 from hpo_nni.nni_api.algorithms import Assessor, AssessResult
 from hpo_nni.stopping.base import History
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hpo_nni.direction import Direction
+    from hpo_nni.ledger.records import Known
     from hpo_nni.stopping.base import StoppingRule, Verdict
 
 logger = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class RuleAssessor(Assessor):  # type: ignore[misc]  # NNI has no types
     Args:
         rule: makes the rule for a direction.
         direction: what `optimize_mode` says here; the tuner's wins.
+        arguments: what was decided from `classArgs`, for the ledger: `replay` makes the rule anew.
         clock: seconds, for the pause between two "bad" for the same trial.
     """
 
@@ -49,18 +52,23 @@ class RuleAssessor(Assessor):  # type: ignore[misc]  # NNI has no types
         rule: Callable[[Direction], StoppingRule],
         direction: Direction,
         *,
+        arguments: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
         self._dispatcher = this_dispatcher()
+        self._recorded: RecordedHistories | None = None
         if self._dispatcher is not None:
-            direction = self._dispatcher.begin(direction)
-        self._recorded = None if self._dispatcher is None else RecordedScores(self._dispatcher)
+            described = {"class": type(self).__name__, "arguments": dict(arguments or {})}
+            direction = self._dispatcher.begin(direction, {"assessor": described})
+            self._recorded = RecordedHistories(
+                self._dispatcher.ledger, self._dispatcher.experiment_id
+            )
         self.rule = rule(direction)
         self._clock = clock
         self._lock = threading.Lock()
         self._reported: dict[str, History] = {}
-        self._judged: dict[str, int] = {}
+        self._judged: dict[str, tuple[object, ...]] = {}
         self._stopped_at: dict[str, float] = {}
 
     def assess_trial(self, trial_job_id: str, trial_history: list[Any]) -> AssessResult:
@@ -78,7 +86,12 @@ class RuleAssessor(Assessor):  # type: ignore[misc]  # NNI has no types
         NNI skips this for a trial that never reported a metric and for every trial alive at
         `nnictl stop`; the runner's signal handler covers both.
         """
-        if not success:
+        if success:
+            with self._lock:
+                known = self._reported.get(trial_job_id)
+                if known is not None and known.steps:
+                    self._reported[trial_job_id] = replace(known, is_complete=True)
+        else:
             kill_instance(trial_job_id=trial_job_id)
             remove_filepath(trial_id=trial_job_id)
 
@@ -89,12 +102,13 @@ class RuleAssessor(Assessor):  # type: ignore[misc]  # NNI has no types
             return self._repeat(trial_id, said)
         if self._is_baseline(trial_id):
             return AssessResult.Good
-        trial, peers = self._histories(trial_id)
-        if not trial.steps or self._judged.get(trial_id) == trial.steps[-1]:
+        trial, peers, known = self._histories(trial_id)
+        moment = (*trial.steps[-1:], trial.nonfinite)
+        if moment == ("",) or self._judged.get(trial_id) == moment:
             return AssessResult.Good
         verdict = self.rule.judge(trial, peers)
-        self._judged[trial_id] = trial.steps[-1]
-        if not self._write_down(trial_id, verdict) or verdict.keep:
+        self._judged[trial_id] = moment
+        if not self._write_down(trial_id, verdict, known) or verdict.keep:
             return AssessResult.Good
         self._stopped_at[trial_id] = self._clock()
         return AssessResult.Bad
@@ -114,21 +128,15 @@ class RuleAssessor(Assessor):  # type: ignore[misc]  # NNI has no types
         self._stopped_at[trial_id] = self._clock()
         return AssessResult.Bad
 
-    def _histories(self, trial_id: str) -> tuple[History, Mapping[str, History]]:
-        """Return the trial's history and those of all others, from one source for both."""
-        histories: Mapping[str, History] = self._reported
+    def _histories(self, trial_id: str) -> tuple[History, Mapping[str, History], Known | None]:
+        """Return the trial's history, all others', and their moment, from one source for both."""
         if self._recorded is not None:
-            recorded = self._recorded.histories()
+            recorded = self._recorded.read()
             if trial_id in recorded:
-                histories = recorded
-        peers = {
-            name: history
-            for name, history in histories.items()
-            if name != trial_id and history.steps
-        }
-        return histories[trial_id], peers
+                return *split(recorded, trial_id), self._recorded.known
+        return *split(self._reported, trial_id), None
 
-    def _write_down(self, trial_id: str, verdict: Verdict) -> bool:
+    def _write_down(self, trial_id: str, verdict: Verdict, known: Known | None) -> bool:
         """Note the verdict; False if the trial had ended by itself before it could be stopped."""
         if not verdict.keep:
             logger.info("trial %s is stopped: %s", trial_id, verdict.reason)
@@ -142,8 +150,17 @@ class RuleAssessor(Assessor):  # type: ignore[misc]  # NNI has no types
                 reason=verdict.reason,
                 time=time.time(),
                 figures=verdict.figures,
-            )
+            ),
+            known,
         )
+
+
+def split(histories: Mapping[str, History], trial_id: str) -> tuple[History, Mapping[str, History]]:
+    """The history of one trial, and those of all others that have a score."""
+    peers = {
+        name: history for name, history in histories.items() if name != trial_id and history.steps
+    }
+    return histories[trial_id], peers
 
 
 def history_of(reported: Sequence[Any]) -> History:
@@ -152,7 +169,11 @@ def history_of(reported: Sequence[Any]) -> History:
     >>> history_of([0.5, {"default": 0.6, "auc": 0.7}, None, float("nan"), "0.9"])
     History(steps=(1, 2), scores=(0.5, 0.6))
     """
-    return History.of((step, metric_of(value)) for step, value in enumerate(reported, start=1))
+    scores = [metric_of(value) for value in reported]
+    history = History.of(enumerate(scores, start=1))
+    if reported and scores[-1] is None and _is_nonfinite(reported[-1]):
+        return replace(history, nonfinite="the score")
+    return history
 
 
 def metric_of(value: Any) -> float | None:
@@ -165,3 +186,8 @@ def metric_of(value: Any) -> float | None:
     if isinstance(number, bool) or not isinstance(number, int | float):
         return None
     return float(number) if math.isfinite(number) else None
+
+
+def _is_nonfinite(value: Any) -> bool:
+    number = value.get("default") if isinstance(value, dict) else value
+    return isinstance(number, float) and not math.isfinite(number)

@@ -13,6 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -63,10 +64,16 @@ class Dispatcher:
         """The ledger of the experiment; all threads share it."""
         return Ledger.open(self.environment.working_directory)
 
-    def begin(self, own: Direction) -> Direction:
+    def begin(
+        self, own: Direction, settings: Mapping[str, Any] = MappingProxyType({})
+    ) -> Direction:
         """Enter the experiment in the ledger and return the direction that holds.
 
         Tuner, assessor and ini each state a direction; where they disagree, the tuner's wins.
+
+        Args:
+            own: what the caller's arguments say.
+            settings: what else was decided from the files, as JSON values.
 
         Raises:
             LedgerError: the ledger cannot be opened; no trial could work either.
@@ -85,7 +92,7 @@ class Dispatcher:
                 started=time.time(),
                 direction=direction.value,
                 rest_url=self.rest_url,
-                settings={"max_trials": self.config.get("maxTrialNumber")},
+                settings={"max_trials": self.config.get("maxTrialNumber"), **settings},
             )
         )
         # who starts NNI again after a pause has mended what was wrong

@@ -18,6 +18,8 @@ from hpo_nni.stopping.patience import PatienceRule
 from hpo_nni.stopping.quantile import QuantileRule
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hpo_nni.stopping.base import StoppingRule
 
 __all__ = ["PAIAssessor", "PaiAssessor", "kill_instance", "remove_filepath"]
@@ -59,14 +61,17 @@ class PAIAssessor(RuleAssessor):
                 given["platform"],
             )
         super().__init__(
-            lambda direction: _rule(direction, given), Direction(given["optimize_mode"])
+            lambda direction: make_rule(direction, given),
+            Direction(given["optimize_mode"]),
+            arguments=given,
         )
 
 
 PaiAssessor = PAIAssessor
 
 
-def _rule(direction: Direction, given: dict[str, Any]) -> StoppingRule:
+def make_rule(direction: Direction, given: Mapping[str, Any]) -> StoppingRule:
+    """The rule of a PAIAssessor with these arguments."""
     rules: list[StoppingRule] = [
         QuantileRule(direction, given["proportion"], moving_avg=given["moving_avg"])
     ]

@@ -22,6 +22,7 @@ from hpo_nni.ledger.records import (
     EvaluationRecord,
     ExperimentRecord,
     JobRecord,
+    Known,
     TrialRecord,
     TrialState,
     last_order,
@@ -138,6 +139,7 @@ class Ledger(Questions, Notices, Setbacks):
             known = _known(connection, TrialRecord, trial.id)
             if known is None or known.experiment_id != trial.experiment_id:
                 _insert(connection, trial, f"trial {trial.id} of experiment {trial.experiment_id}")
+                self._turn(connection, trial.id, trial.state, trial.score)
                 return
             if known.state.is_final:
                 connection.execute(insert(DecisionRecord), to_row(self._resumption(known)))
@@ -156,6 +158,7 @@ class Ledger(Questions, Notices, Setbacks):
                 "continues": trial.continues or known.continues,
             }
             _update(connection, "trials", ("id", trial.id), changes)
+            self._turn(connection, trial.id, TrialState.RUNNING, None)
 
     def set_configs(self, trial_id: str, paths: Sequence[str]) -> None:
         """Note where a trial's own copies of the base configs are."""
@@ -197,6 +200,7 @@ class Ledger(Questions, Notices, Setbacks):
                 "ended": self._clock(),
             }
             _update(connection, "trials", ("id", trial_id), changes)
+            self._turn(connection, trial_id, state, _finite(score))
             return True
 
     def intend_job(self, job: JobRecord) -> None:
@@ -271,8 +275,12 @@ class Ledger(Questions, Notices, Setbacks):
         with self._database.transaction() as connection:
             connection.executemany(insert(EvaluationRecord, verb="INSERT OR REPLACE"), rows)
 
-    def add_decision(self, decision: DecisionRecord) -> bool:
+    def add_decision(self, decision: DecisionRecord, known: Known | None = None) -> bool:
         """Note what was done to a trial, by whom and why.
+
+        Args:
+            decision: the record.
+            known: of a verdict, what it was made from: the moment is noted, too.
 
         Returns:
             False for an order to stop or cancel a trial that has ended: it is not noted.
@@ -283,7 +291,24 @@ class Ledger(Questions, Notices, Setbacks):
                 if trial is not None and trial.state.is_final:
                     return False
             connection.execute(insert(DecisionRecord), to_row(decision))
+            if known is not None:
+                connection.execute(
+                    "INSERT INTO assessments (trial_id, evaluation, turn) VALUES (?, ?, ?)",
+                    [decision.trial_id, known.evaluation, known.turn],
+                )
             return True
+
+    def _turn(
+        self,
+        connection: sqlite3.Connection,
+        trial_id: str,
+        state: TrialState,
+        score: float | None,
+    ) -> None:
+        connection.execute(
+            "INSERT INTO turns (trial_id, state, score, time) VALUES (?, ?, ?, ?)",
+            [trial_id, state.value, score, self._clock()],
+        )
 
     def _resumption(self, ended: TrialRecord) -> DecisionRecord:
         return DecisionRecord(

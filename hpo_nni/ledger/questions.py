@@ -6,17 +6,26 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hpo_nni.errors import RegistryError
 from hpo_nni.ledger.records import (
+    Assessment,
     DecisionRecord,
     EvaluationRecord,
     ExperimentRecord,
     JobRecord,
+    Known,
+    News,
     TrialRecord,
+    TrialState,
+    TurnRecord,
     last_order,
 )
 from hpo_nni.ledger.rows import Record, from_row, select
 
 if TYPE_CHECKING:
     from hpo_nni.ledger.database import Database
+
+
+_FAR = 2**62  # more rows than there can be
+_NOTHING = Known()
 
 
 class RunningTime(NamedTuple):
@@ -116,26 +125,51 @@ class Questions:
         )
         return {trial_id: scores[trial_id] for (trial_id,) in begun if trial_id in scores}
 
-    def scores_since(
-        self, experiment_id: str, after: int = 0
-    ) -> tuple[int, list[tuple[str, str, int, float | None]]]:
-        """What `add_evaluations` noted since the last call, for one who follows an experiment.
+    def news(self, experiment_id: str, after: Known = _NOTHING, until: Known | None = None) -> News:
+        """What was noted about an experiment's trials since the last call.
 
         Args:
             experiment_id: whose trials.
-            after: what the last call returned; 0 for everything.
-
-        Returns:
-            The next `after`, and (trial id, source, step, score) in the order of noting. A later
-            row for the same trial, source and step replaces the earlier; its score may be None.
+            after: the `known` of the last call; without it, everything is new.
+            until: a moment in the past; without it, all there is. What was replaced since then
+                is missing.
         """
-        rows = self._database.read(
-            "SELECT evaluations.number, trial_id, source, step, evaluations.score "
-            "FROM evaluations CROSS JOIN trials ON trials.id = trial_id "
-            "WHERE evaluations.number > ? AND experiment_id = ? ORDER BY evaluations.number",
-            [after, experiment_id],
+        far = until or Known(_FAR, _FAR)
+        # The turns first: of a trial that has ended, all evaluations are there.
+        turns = self._database.read(
+            "SELECT turns.number, trial_id, turns.state, turns.score, turns.time "
+            "FROM turns CROSS JOIN trials ON trials.id = trial_id "
+            "WHERE turns.number > ? AND turns.number <= ? AND experiment_id = ? "
+            "ORDER BY turns.number",
+            [after.turn, far.turn, experiment_id],
         )
-        return (rows[-1][0] if rows else after), [row[1:] for row in rows]
+        found = self._database.read(
+            'SELECT evaluations.number, trial_id, source, step, "values", evaluations.score, time '
+            "FROM evaluations CROSS JOIN trials ON trials.id = trial_id "
+            "WHERE evaluations.number > ? AND evaluations.number <= ? AND experiment_id = ? "
+            "ORDER BY evaluations.number",
+            [after.evaluation, far.evaluation, experiment_id],
+        )
+        return News(
+            Known(
+                found[-1][0] if found else after.evaluation, turns[-1][0] if turns else after.turn
+            ),
+            tuple(
+                TurnRecord(trial_id, TrialState(state), score, time)
+                for _, trial_id, state, score, time in turns
+            ),
+            tuple(from_row(EvaluationRecord, row[1:]) for row in found),
+        )
+
+    def assessments(self, experiment_id: str) -> list[Assessment]:
+        """The moments at which trials of an experiment were judged, in their order."""
+        rows = self._database.read(
+            "SELECT trial_id, evaluation, turn FROM assessments "
+            "JOIN trials ON trials.id = trial_id WHERE experiment_id = ? "
+            "ORDER BY assessments.number",
+            [experiment_id],
+        )
+        return [Assessment(trial_id, Known(*numbers)) for trial_id, *numbers in rows]
 
     def find_trial(self, words: str, experiment_id: str | None = None) -> TrialRecord:
         """The trial that a person means: its id, its number, or the beginning of its id.

@@ -205,6 +205,57 @@ class NoticeRecord:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class Known:
+    """How much of an experiment's history somebody has read.
+
+    Attributes:
+        evaluation: the number of the last evaluation.
+        turn: the number of the last beginning or end of a trial.
+    """
+
+    evaluation: int = 0
+    turn: int = 0
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A moment at which a trial was judged, apart from what was said.
+
+    Attributes:
+        known: what the verdict was made from.
+    """
+
+    trial_id: str
+    known: Known
+
+
+@dataclass(frozen=True)
+class TurnRecord:
+    """A beginning or an end of a trial: when, in which state, and with which final score."""
+
+    trial_id: str
+    state: TrialState
+    score: float | None
+    time: float
+
+
+@dataclass(frozen=True)
+class News:
+    """What was noted about an experiment's trials between two moments.
+
+    Attributes:
+        known: the later moment.
+        turns: beginnings and ends in their order.
+        evaluations: in their order; a later one of the same trial, source and step replaces the
+            earlier.
+    """
+
+    known: Known
+    turns: tuple[TurnRecord, ...]
+    evaluations: tuple[EvaluationRecord, ...]
+
+
 def counted_trials(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
     """The trials that count: not the failed ones that another one has run again since.
 

@@ -76,7 +76,7 @@ _FIRST: Migration = (
     "CREATE INDEX jobs_by_trial ON jobs (trial_id)",
     "CREATE INDEX jobs_alive ON jobs (trial_id) WHERE ended IS NULL",
     # AUTOINCREMENT: an evaluation that replaces another one gets a number of its own, so that
-    # `scores_since` sees it.
+    # `news` has it.
     """
     CREATE TABLE evaluations (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -105,6 +105,25 @@ _FIRST: Migration = (
     )
     """,
     "CREATE INDEX decisions_by_trial ON decisions (trial_id)",
+    # Each beginning and end of a trial in their order, so that what was known at a verdict can be
+    # told afterwards.
+    """
+    CREATE TABLE turns (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        trial_id TEXT NOT NULL REFERENCES trials (id),
+        state TEXT NOT NULL,
+        score REAL,
+        time REAL NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE assessments (
+        number INTEGER PRIMARY KEY,
+        trial_id TEXT NOT NULL REFERENCES trials (id),
+        evaluation INTEGER NOT NULL,
+        turn INTEGER NOT NULL
+    )
+    """,
     """
     CREATE TABLE notices (
         key TEXT PRIMARY KEY NOT NULL,

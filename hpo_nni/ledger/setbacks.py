@@ -60,7 +60,7 @@ class Setbacks:
     def set_evaluations_aside(self, trial_id: str) -> None:
         """Keep a trial's evaluations under other names of their sources: it begins anew.
 
-        They get new numbers, so that who follows `scores_since` hears of it.
+        They get new numbers, so that who follows `news` hears of it.
         """
         columns = 'trial_id, step, "values", score, time'
         copy = (

@@ -14,16 +14,32 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Series:
+    """The finite values of one raw metric; its steps need not be those of the score."""
+
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class History:
-    """The finite scores of one trial.
+    """What is known of one trial: its finite scores, and what stands beside them.
 
     Attributes:
         steps: training steps, strictly increasing.
         scores: the weighted score at each step; finite; as long as `steps`.
+        is_complete: whether the trial has ended by itself, with a score: nothing follows.
+        metrics: the raw metrics by name, those without a weight too.
+        nonfinite: the metric whose newest value is NaN or infinite; empty where none is.
+        seconds: from the trial's beginning to its newest evaluation; 0 where that is not known.
     """
 
     steps: tuple[int, ...]
     scores: tuple[float, ...]
+    is_complete: bool = False
+    metrics: Mapping[str, Series] = field(default_factory=dict, hash=False)
+    nonfinite: str = ""
+    seconds: float = 0.0
 
     @classmethod
     def of(cls, points: Iterable[tuple[int, float | None]]) -> History:
@@ -40,6 +56,16 @@ class History:
     def running_means(self) -> tuple[float, ...]:
         """The mean of all scores up to each step, as long as `steps`."""
         return tuple(total / n for n, total in enumerate(accumulate(self.scores), start=1))
+
+    @cached_property
+    def running_maxima(self) -> tuple[float, ...]:
+        """The largest score up to each step, as long as `steps`."""
+        return tuple(accumulate(self.scores, max))
+
+    @cached_property
+    def running_minima(self) -> tuple[float, ...]:
+        """The smallest score up to each step, as long as `steps`."""
+        return tuple(accumulate(self.scores, min))
 
     def score_at(self, step: int) -> float | None:
         """Return the score at a step; see `interpolated`.

@@ -47,5 +47,5 @@ class StartAfter:
         return Verdict(
             keep=True,
             reason=f"{evaluations} of the {self.start_step} evaluations before the first verdict",
-            figures={"step": trial.steps[-1], "evaluations": evaluations},
+            figures={"step": trial.steps[-1] if evaluations else 0, "evaluations": evaluations},
         )

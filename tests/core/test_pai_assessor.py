@@ -108,7 +108,7 @@ ODD_HISTORIES = [
     ([], History((), ())),
     ([None], History((), ())),
     ([0.5, float("nan"), 0.7], History((1, 3), (0.5, 0.7))),
-    ([float("inf"), float("-inf")], History((), ())),
+    ([float("inf"), float("-inf")], History((), (), nonfinite="the score")),
     (["0.5", "text"], History((), ())),
     ([{"default": 0.5, "auc": 1}, {"auc": 0.7}, {}], History((1,), (0.5,))),
     ([[0.5], (0.6,), {"default": None}, {"default": "x"}], History((), ())),

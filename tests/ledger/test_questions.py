@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 from hpo_nni.ledger.records import (
+    Assessment,
+    DecisionRecord,
     EvaluationRecord,
     ExperimentRecord,
     JobRecord,
+    Known,
+    News,
     TrialRecord,
     TrialState,
 )
@@ -22,7 +26,7 @@ def test_unknown_things_are_none_or_empty(ledger):
     assert ledger.trial("nope") is None
     assert ledger.trials("nope") == ledger.jobs("nope") == ledger.decisions("nope") == []
     assert ledger.scores("nope") == {}
-    assert ledger.scores_since("nope") == (0, [])
+    assert ledger.news("nope") == News(Known(), (), ())
 
 
 def test_experiments_come_newest_last(ledger):
@@ -74,14 +78,36 @@ def test_a_follower_gets_each_evaluation_once_and_replacements_again(ledger):
     ledger.begin_trial(TrialRecord("other", "Exp2", 0, 4.0))
     ledger.add_evaluations([evaluation("Abc", 1, 0.1), evaluation("other", 1, 0.9)])
 
-    after, first = ledger.scores_since("Exp1")
-    again, nothing = ledger.scores_since("Exp1", after)
+    first = ledger.news("Exp1")
+    nothing = ledger.news("Exp1", first.known)
     ledger.add_evaluations([evaluation("Abc", 2, 0.2), evaluation("Abc", 1, None)])
-    _, second = ledger.scores_since("Exp1", again)
+    second = ledger.news("Exp1", nothing.known)
 
-    assert first == [("Abc", "val", 1, 0.1)]
-    assert (again, nothing) == (after, [])
-    assert second == [("Abc", "val", 2, 0.2), ("Abc", "val", 1, None)]
+    assert first.evaluations == (evaluation("Abc", 1, 0.1),)
+    assert (nothing.evaluations, nothing.turns) == ((), ())
+    assert second.evaluations == (evaluation("Abc", 2, 0.2), evaluation("Abc", 1, None))
+
+
+def test_beginnings_ends_and_resumptions_are_told_in_their_order(ledger):
+    ledger.end_trial("Abc", TrialState.FAILED, "x")
+    ledger.begin_trial(TrialRecord("Abc", "Exp1", 0, 2.0))
+    middle = ledger.news("Exp1").known
+    ledger.end_trial("Abc", TrialState.SUCCEEDED, "", 0.7)
+
+    states = [(turn.state.value, turn.score) for turn in ledger.news("Exp1").turns]
+    assert states == [("running", None), ("failed", None), ("running", None), ("succeeded", 0.7)]
+    assert [turn.state.value for turn in ledger.news("Exp1", middle).turns] == ["succeeded"]
+
+
+def test_the_moment_of_a_verdict_stays_when_the_verdict_is_deleted(ledger):
+    ledger.add_evaluations([evaluation("Abc", 1, 0.1)])
+    known = ledger.news("Exp1").known
+    verdict = DecisionRecord("Abc", "assessor", "keep", "", 1.0)
+    ledger.add_decision(verdict, known)
+    ledger.add_evaluations([evaluation("Abc", 2, 0.1)])
+
+    assert ledger.assessments("Exp1") == [Assessment("Abc", known)]
+    assert ledger.news("Exp1", until=known).known == known
 
 
 def test_trial_is_found_in_the_experiment_that_is_named(ledger):
