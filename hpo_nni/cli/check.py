@@ -19,6 +19,7 @@ from hpo_nni.cli.experiment_file import ALGORITHMS, ExperimentFile
 from hpo_nni.dialects.commands import loader_of
 from hpo_nni.direction import Direction
 from hpo_nni.errors import HpoNniError, Problem, SettingsError
+from hpo_nni.inspection.remote import RemoteInspection
 from hpo_nni.nni_api.launch import nni_version
 from hpo_nni.nni_api.quoting import breaks_nni
 from hpo_nni.registry import did_you_mean
@@ -46,12 +47,19 @@ SAMPLES = 32  # points that are tried; every choice of up to 16 options is tried
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("config", type=Path, metavar="CONFIG", help="the file for `nnictl create`")
+    parser.add_argument(
+        "--remote",
+        action="store_true",
+        help="also ask the cloud for tables, partitions, buckets and the rights on them",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Check the experiment; raises SettingsError with all faults."""
     check = Check(arguments.config)
     check.run()
+    if arguments.remote:
+        check.look_remotely()
     for line in check.report:
         print(line)
     check.warnings += [f"{one.where}: {one.message} ({one.hint})" for one in check.credentials]
@@ -70,6 +78,7 @@ class Check:
         warnings: what is odd but works; what is odd in the search space, its reader has logged.
         problems: what does not.
         credentials: those that lead nowhere: files without them can be checked, and not run.
+        settings: what a trial does, where its file can be read.
     """
 
     config: Path
@@ -77,6 +86,7 @@ class Check:
     warnings: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     credentials: tuple[Problem, ...] = ()
+    settings: TrialSettings | None = None
 
     def run(self) -> None:
         """Check everything that can be checked without NNI."""
@@ -88,12 +98,22 @@ class Check:
         for kind in ALGORITHMS:
             self._check_algorithm(kind, file)
         space = self._attempt(lambda: load_experiment_space(self.config.absolute(), file.content))
-        settings = self._settings(file, space)
+        settings = self.settings = self._settings(file, space)
         if settings is not None:
             self.credentials = _unusable_credentials(settings)
             self._check_directions(file, settings)
             if space is not None:
                 self._check_points(file, settings, space)
+
+    def look_remotely(self) -> None:
+        """Ask the cloud; what the files lack is a fault here and no warning."""
+        if self.settings is None:
+            return
+        found = RemoteInspection(self.settings, os.environ)
+        found.run()
+        self.report += found.report
+        self.problems += found.problems
+        self.credentials = ()
 
     def conclude(self) -> None:
         """Print the warnings; raise SettingsError if there are faults."""

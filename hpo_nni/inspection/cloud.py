@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from hpo_nni.errors import HpoNniError, PlatformError, Problem, SettingsError, StoreError
 from hpo_nni.inspection.finding import Finding, Level, fail, ok, warn
-from hpo_nni.stores.base import open_store
+from hpo_nni.platforms.maxcompute_service import MaxComputeService
+from hpo_nni.platforms.maxcompute_tables import MaxComputeTables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -111,23 +112,22 @@ _SET_CLOCK = "switch on time synchronisation: timedatectl set-ntp true"
 
 
 def _ask_oss(given: Accounts, environ: Mapping[str, str]) -> str:
-    store = open_store("oss://", {"oss": given.connect_oss(environ)})
-    assert hasattr(store, "check_keys"), "it is an OssStore"
+    connection = given.connect_oss(environ)  # says which extra is missing
+    from hpo_nni.stores.oss_probes import DENIED, OssProbes  # noqa: PLC0415 - the SDK, late
+
     try:
-        store.check_keys()
+        OssProbes(connection).check_keys()
     except StoreError as error:
-        if "AccessDenied" in error.message:
+        if DENIED in error.message:
             return "accepted; they may not list buckets, which nothing here needs"
         raise
     return "accepted"
 
 
 def _ask_maxcompute(given: Accounts, environ: Mapping[str, str]) -> str:
-    from hpo_nni.platforms.maxcompute_service import MaxComputeService  # noqa: PLC0415 - as above
-
     connection = given.connect_maxcompute(environ)
     try:
-        MaxComputeService(connection).check_project()
+        MaxComputeTables(MaxComputeService(connection)).check_project(connection.project)
     except PlatformError as error:
         if type(error.__cause__).__name__ == "NoPermission":
             return f"accepted; they may not read the project {connection.project}"

@@ -66,10 +66,17 @@ class MaxComputeService:
     def __init__(self, connection: MaxComputeConnection) -> None:
         self._connection = connection
 
-    def check_project(self) -> None:
-        """Make one small signed request; raises PlatformError if it is refused."""
-        project = self._connection.project
-        self._call(f"read the project {project}", self._project.reload)
+    def ask(self, what: str, call: Callable[[Any], _T]) -> _T:
+        """Any other question, put to the SDK's entry object.
+
+        Args:
+            what: is asked, as the end of "cannot ...".
+            call: gets the entry object.
+
+        Raises:
+            PlatformError: in the service's own words.
+        """
+        return self._call(what, lambda: call(self._odps))
 
     def run_xflow(self, xflow: XFlow, hints: Mapping[str, str]) -> str:
         """Submit an XFlow; returns the instance's id."""

@@ -141,23 +141,6 @@ class OssStore:
                 return found
             token = page.next_continuation_token
 
-    def check_keys(self) -> None:
-        """Make one small signed request: list at most one bucket.
-
-        Raises:
-            StoreError: the key pair is refused, or it is good and may not list buckets: then the
-                message has OSS's word AccessDenied.
-        """
-        connection = self._connection
-        service = oss2.Service(
-            self._auth,
-            connection.endpoint,
-            session=self._session,
-            connect_timeout=(connection.connect_seconds, connection.read_seconds),
-            region=connection.region or None,
-        )
-        self._call("ask", connection.endpoint, lambda: service.list_buckets(max_keys=1))
-
     def _page(self, bucket: Any, prefix: str, token: str) -> Any:
         return bucket.list_objects_v2(prefix, "/", continuation_token=token, max_keys=PAGE)
 

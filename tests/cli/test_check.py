@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hpo_nni.cli.check import SAMPLES, Check, spread
+from hpo_nni.cli.main import main
 from hpo_nni.errors import SettingsError
 from hpo_nni.nni_api.launch import nni_version
 from hpo_nni.space.parsing import parse_space
@@ -176,3 +177,28 @@ def test_a_check_takes_less_than_half_a_second(files):
     Check(Path("config.yml")).run()
 
     assert time.process_time() - begun < 0.5
+
+
+def test_remote_says_where_nothing_is_in_a_cloud(files, capsys):
+    assert main(["check", "config.yml", "--remote"]) == 0
+    assert "nothing of this experiment is in a cloud" in capsys.readouterr().out
+
+
+def test_remote_adds_its_faults_to_those_of_the_files(files, capsys, monkeypatch):
+    """A key that matches nothing, and an account that is not there: both at once."""
+    monkeypatch.delenv("HPO_NNI_NO_SUCH_VARIABLE", raising=False)
+    ini = files / "trial.ini"
+    target = "base.config,oss://bkt/${trial_id}.config"
+    account = "endpoint=http://127.0.0.1:1\naccessKeyID=env:HPO_NNI_NO_SUCH_VARIABLE\n"
+    ini.write_text(
+        ini.read_text().replace("base.config", target)
+        + f"[oss_config]\n{account}accessKeySecret=file:none\n"
+    )
+    (files / "search_space.json").write_text('{"f[:].dmi": {"_type": "choice", "_value": [4]}}')
+
+    assert main(["check", "config.yml", "--remote"]) == 2
+
+    told = capsys.readouterr().err
+    assert "error: 3 faults" in told
+    assert "dmi" in told
+    assert "HPO_NNI_NO_SUCH_VARIABLE is not set" in told

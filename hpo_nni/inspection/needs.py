@@ -1,0 +1,132 @@
+"""What the settings of a trial need in the cloud, read from their commands, files and metrics."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hpo_nni.errors import CommandSyntaxError
+from hpo_nni.platforms.maxcompute_tables import TablePath, tables_in
+from hpo_nni.platforms.pai_command import is_pai_command, parse_pai_command
+from hpo_nni.trial.steps import MAXCOMPUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hpo_nni.platforms.pai_command import XFlow
+    from hpo_nni.trial.settings import TrialSettings
+
+_OBJECTS = ("config", "script")  # parameters that name one object, which the job reads
+_OUTPUT = re.compile(r"output|result", re.IGNORECASE)  # tables that the job makes
+_URI = re.compile(r"oss://[^\s,'\"]+")
+_NO_TABLE = TablePath("", "")
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing that has to be there.
+
+    Attributes:
+        kind: `project`, `xflow`, `table`; on OSS `object` (read), `folder` (listed), `target`
+            (written).
+        what: its name or URI.
+        where: `file:line key` of what names it.
+        is_ours: whether trials themselves need it, and not only their jobs.
+        table: of the kind `table`.
+    """
+
+    kind: str
+    what: str
+    where: str
+    is_ours: bool = True
+    table: TablePath = _NO_TABLE
+
+    @property
+    def is_in_maxcompute(self) -> bool:
+        """Whether it is no matter of OSS."""
+        return self.kind in {"project", "xflow", "table"}
+
+    @property
+    def bucket(self) -> str:
+        """Of a URI on OSS."""
+        return self.what.partition("://")[2].partition("/")[0]
+
+
+def needs_of(settings: TrialSettings, environ: Mapping[str, str]) -> list[Need]:
+    """Everything, once each: of each step a project before what is in it.
+
+    Raises:
+        SettingsError: the project is a reference that leads nowhere.
+    """
+    found = [*_of_steps(settings, environ), *_of_files(settings), *_of_metrics(settings)]
+    unique: dict[tuple[str, str], Need] = {}
+    for need in found:
+        old = unique.get((need.kind, need.what))
+        if old is None or (need.is_ours and not old.is_ours):
+            unique[need.kind, need.what] = need
+    return list(unique.values())
+
+
+def _of_steps(settings: TrialSettings, environ: Mapping[str, str]) -> Iterator[Need]:
+    name = settings.path.name
+    if settings.platform != MAXCOMPUTE:
+        return
+    odps = settings.accounts.odps
+    if odps is not None:
+        project = odps.get("project", environ, settings.accounts.directory)
+        yield Need("project", project, odps.places.get("project", name))
+    written = {file.target for file in settings.files}
+    for step in settings.steps:
+        where = f"{name}:{step.line} {step.key}"
+        if not is_pai_command(step.command):
+            continue
+        try:
+            xflow = parse_pai_command(step.command)
+        except CommandSyntaxError:  # `hpo-nni check` has told it
+            continue
+        yield Need("xflow", f"{xflow.project}.{xflow.name}", where)
+        yield from _of_parameters(xflow, where, written)
+
+
+def _of_parameters(xflow: XFlow, where: str, written: set[str]) -> Iterator[Need]:
+    for key, value in xflow.parameters.items():
+        place = f"{where} -D{key}"
+        for table in tables_in(value):
+            yield Need("project", table.project, place)
+            if not _OUTPUT.search(key):
+                yield Need("table", str(table), place, table=table)
+        if key in _OBJECTS and value.startswith("oss://"):
+            if value not in written:
+                yield Need("object", value, place, is_ours=False)
+        elif key != "edit_config_json":
+            for uri in _URI.findall(value):
+                yield Need("folder", _bucket_of(uri), place, is_ours=False)
+
+
+def _bucket_of(uri: str) -> str:
+    """The bucket of a URI, which some documents write with the endpoint behind it.
+
+    >>> _bucket_of("oss://b.oss-cn-beijing-internal.aliyuncs.com/x"), _bucket_of("oss://b/x/y")
+    ('oss://b/', 'oss://b/')
+    """
+    host = uri.removeprefix("oss://").partition("/")[0]
+    return f"oss://{host.partition('.')[0]}/"
+
+
+def _of_files(settings: TrialSettings) -> Iterator[Need]:
+    for file in settings.files:
+        where = f"{settings.path.name}:{file.line} {file.key}"
+        if file.source.startswith("oss://"):
+            yield Need("object", file.source, where)
+        if file.target.startswith("oss://"):
+            yield Need("target", f"{file.target.rpartition('/')[0]}/", where)
+
+
+def _of_metrics(settings: TrialSettings) -> Iterator[Need]:
+    metrics = settings.metrics
+    for key, source in metrics.sources:
+        if source.startswith("oss://"):
+            line = metrics.lines.get(key)
+            name = settings.path.name
+            yield Need("folder", source, f"{name}:{line} {key}" if line else f"{name} {key}")

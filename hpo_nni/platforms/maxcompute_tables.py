@@ -1,0 +1,112 @@
+"""Tables of MaxCompute as jobs name them: `odps://project/tables/name[/dt=20220617[/hh=01]]`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hpo_nni.platforms.maxcompute_service import MaxComputeService
+
+_PATH = re.compile(
+    r"odps://(?P<project>[^/,\s]+)/tables/(?P<name>[^/,\s]+)(?P<partition>(?:/[^/,\s]+)*)/?"
+)
+
+
+@dataclass(frozen=True)
+class TablePath:
+    """A table, or one partition of it.
+
+    Attributes:
+        partition: `dt=20220617/hh=01`; empty for all of the table.
+    """
+
+    project: str
+    name: str
+    partition: str = ""
+
+    def __str__(self) -> str:
+        path = f"odps://{self.project}/tables/{self.name}"
+        return f"{path}/{self.partition}" if self.partition else path
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """What is there.
+
+    Attributes:
+        rows: None where the service does not say.
+        partitions: how many the rows are in; 0 for a table without.
+    """
+
+    rows: int | None
+    partitions: int
+
+
+def tables_in(text: str) -> Iterator[TablePath]:
+    """The tables that a text names.
+
+    >>> [str(one) for one in tables_in("odps://p/tables/t/dt=1,odps://p/tables/u")]
+    ['odps://p/tables/t/dt=1', 'odps://p/tables/u']
+    """
+    for found in _PATH.finditer(text):
+        yield TablePath(found["project"], found["name"], found["partition"].strip("/"))
+
+
+class MaxComputeTables:
+    """Asks for schemas, partitions and algorithms; reads no rows."""
+
+    def __init__(self, service: MaxComputeService) -> None:
+        self._service = service
+
+    def check_project(self, project: str) -> None:
+        """Raise PlatformError if there is no such project, or it may not be read."""
+        self._service.ask(f"read the project {project}", lambda o: o.get_project(project).reload())
+
+    def has_xflow(self, project: str, name: str) -> bool:
+        """Whether a project has an algorithm of this name."""
+        return bool(
+            self._service.ask(
+                f"look for {project}.{name}", lambda o: o.exist_xflow(name, project=project)
+            )
+        )
+
+    def facts(self, path: TablePath) -> TableFacts:
+        """What is there; raises PlatformError if it is not, or may not be seen."""
+        return self._service.ask(f"read {path}", lambda o: _facts(o, path))
+
+    def last_partition(self, path: TablePath) -> str:
+        """The last partition by name, for a hint; empty where there is none."""
+        names = self._service.ask(
+            f"list the partitions of {path}",
+            lambda o: [one.name for one in _table(o, path).iterate_partitions()],
+        )
+        return max((name.replace("'", "").replace(",", "/") for name in names), default="")
+
+
+def _table(odps: Any, path: TablePath) -> Any:
+    table = odps.get_table(path.name, project=path.project)
+    table.reload()
+    return table
+
+
+def _facts(odps: Any, path: TablePath) -> TableFacts:
+    table = _table(odps, path)
+    keys = [column.name for column in table.table_schema.partitions]
+    spec = path.partition.replace("/", ",")
+    if spec and (path.partition.count("=") == len(keys) or not keys):
+        partition = table.get_partition(spec)
+        partition.reload()
+        return TableFacts(_known(partition.record_num), 1)
+    if not keys:
+        return TableFacts(_known(table.record_num), 0)
+    counts = [_known(one.record_num) for one in table.iterate_partitions(spec or None)]
+    known = [count for count in counts if count is not None]
+    return TableFacts(sum(known) if len(known) == len(counts) else None, len(counts))
+
+
+def _known(count: int | None) -> int | None:
+    return None if count is None or count < 0 else count

@@ -1,0 +1,194 @@
+"""Real clients against servers: what is there is counted, what is not is told all at once."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from hpo_nni.inspection.remote import RemoteInspection
+from hpo_nni.testing.cloud.faults import Action, RequestFault
+from hpo_nni.testing.cloud.tables import Table
+from hpo_nni.trial.settings import load_settings
+from hpo_nni.trial.substitutions import Substitutions
+
+INI = """\
+[platform_config]
+name=MaxCompute
+cmd1=PAI -name=easy_rec_ext -project=algo_public
+    -Dconfig=oss://bkt/base.config
+    -Dtrain_tables=odps://demo/tables/train/dt=20220617,odps://demo/tables/deep/dt=1
+    -Deval_tables=odps://demo/tables/test
+    -Doutput_table=odps://demo/tables/made_by_the_job
+    -Dbuckets=oss://bkt/
+    -Dmodel_dir=oss://bkt/model/${exp_id}_${trial_id}
+    -Dedit_config_json='${tuner_params_json}'
+[metric_config]
+metric_type=summary
+metric_source=oss://bkt/model/${exp_id}_${trial_id}/eval_val/
+metric_dict={'auc': 1}
+[oss_config]
+endpoint=env:OSS_HERE
+accessKeyID=env:AK
+accessKeySecret=env:SK
+[odps_config]
+project_name=demo
+odps_endpoint=env:ODPS_HERE
+"""
+OWN_CONFIG = (
+    (
+        "[metric_config]",
+        "[params_config]\nparams_src_dst_filepath=base.config,TARGET\n[metric_config]",
+    ),
+    ("TARGET", "oss://bkt/configs/${trial_id}.config"),
+    ("-Dconfig=oss://bkt/base.config", "-Dconfig=${config}"),
+)
+
+
+@pytest.fixture
+def inspect(tmp_path, oss, mc):
+    oss.write("bkt", "base.config", b"")
+    mc.add_click_table("train", 300, ["dt=20220616", "dt=20220617"])
+    mc.add_click_table("deep", 40, ["dt=1/hh=1", "dt=1/hh=2", "dt=2/hh=1"])
+    mc.add_click_table("test", 100)
+    mc.add_table(Table("empty", (), ("dt",), {"dt=1": []}))
+    (tmp_path / "base.config").write_text("a: 1\n")
+
+    def inspect(*changes, environ=None):
+        text = INI
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        ini = tmp_path / "trial.ini"
+        ini.write_text(text)
+        keys = {"AK": "inspected-id", "SK": "inspected-secret"} if environ is None else environ
+        places = {"OSS_HERE": oss.endpoint, "ODPS_HERE": mc.endpoint}
+        found = RemoteInspection(
+            load_settings(ini, Substitutions(point={})),
+            os.environ | places | keys,
+            pause=lambda _: None,
+        )
+        found.run()
+        return found
+
+    return inspect
+
+
+def test_what_is_there_is_told_with_its_rows_and_nothing_is_left_behind(inspect, oss, mc):
+    found = inspect()
+
+    assert found.problems == []
+    assert [" ".join(line.split()) for line in found.report] == [
+        "project demo: there",
+        "xflow algo_public.easy_rec_ext: there",
+        "table odps://demo/tables/train/dt=20220617: 300 rows",
+        "table odps://demo/tables/deep/dt=1: 80 rows in 2 partitions",
+        "table odps://demo/tables/test: 100 rows",
+        "object oss://bkt/base.config: can be read",
+        "folder oss://bkt/: can be listed",
+        "folder oss://bkt/model/example_trial/eval_val/: can be listed",
+    ]
+    assert not list(mc.instances), "nothing was submitted"
+
+
+def test_where_trials_write_is_tried_and_cleaned_up(inspect, oss):
+    found = inspect(*OWN_CONFIG)
+
+    assert found.problems == []
+    assert "target       oss://bkt/configs/: can be written to" in found.report
+    assert [one.key for one in oss.objects("bkt")] == ["base.config"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told", "hint"),
+    [
+        (("tables/test", "tables/tset"), "Table not found", "is the table's name right"),
+        (("dt=20220617", "dt=20220618"), "20220618", "the last partition there is dt=20220617"),
+        (("dt=20220617", "hh=1"), "hh=1", "the last partition"),
+        (("tables/test", "tables/empty"), "has no rows", "did the job that writes it run?"),
+        (("odps://demo/tables/test", "odps://demo2/tables/test"), "demo2", "project_name"),
+        (("project_name=demo", "project_name=nope"), "nope", "project_name"),
+        (("-name=easy_rec_ext", "-name=easy_rec"), "no algorithm easy_rec", "are -name and"),
+        (("oss://bkt/base.config", "oss://bkt/bsae.config"), "there is no oss://bkt/bsae", "path"),
+        (("oss://bkt/base.config", "oss://bukket/base.config"), "NoSuchBucket", "bucket's name"),
+    ],
+)
+def test_what_is_not_there_is_told_with_what_to_do(inspect, change, told, hint):
+    (problem,) = inspect(change).problems
+
+    assert told in problem.message
+    assert hint in problem.hint
+    assert problem.where.startswith("trial.ini:")
+
+
+def test_all_faults_come_at_once(inspect):
+    found = inspect(
+        ("tables/test", "tables/tset"),
+        ("dt=20220617", "dt=1"),
+        ("oss://bkt/base.config", "oss://bkt/no.config"),
+        ("metric_source=oss://bkt/", "metric_source=oss://other/"),
+    )
+
+    assert len(found.problems) == 4
+
+
+def refuse(code, **where):
+    return RequestFault(Action.REFUSE, status=403, code=code, times=0, **where)
+
+
+def test_a_table_that_may_not_be_read_is_told(inspect, mc):
+    mc.faults.add(refuse("NoPermission", path="/tables/test$"))
+
+    (problem,) = inspect().problems
+
+    assert "ask the project's owner" in problem.hint
+
+
+def test_a_folder_that_trials_may_not_write_to_is_told(inspect, oss):
+    oss.faults.add(refuse("AccessDenied", path="/configs/", method="PUT"))
+
+    (problem,) = inspect(*OWN_CONFIG).problems
+
+    assert "RAM rights" in problem.hint
+
+
+def test_an_algorithm_that_may_not_be_seen_may_be_run_all_the_same(inspect, mc):
+    mc.faults.add(refuse("NoPermission", path="/xflows/"))
+
+    assert inspect().problems == []
+
+
+def test_what_only_the_jobs_read_need_not_be_ours_to_read(inspect, oss):
+    oss.faults.add(refuse("AccessDenied", path="base.config"))
+
+    found = inspect()
+
+    assert found.problems == []
+    assert any("the job's role" in line for line in found.report)
+
+
+def test_a_service_that_hiccups_is_asked_again(inspect, oss, mc):
+    for server in (oss, mc):
+        server.faults.add(RequestFault(Action.REFUSE, status=503, times=2))
+
+    assert inspect().problems == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"AK": "inspected-id", "SK": "wrong"}, "SignatureDoesNotMatch"),
+        ({"AK": "inspected-id"}, "SK is not set"),
+    ],
+)
+def test_keys_that_do_not_work_are_told(inspect, environ, told):
+    assert any(told in str(problem) for problem in inspect(environ=environ).problems)
+
+
+def test_services_that_do_not_answer_are_told_once_each(inspect):
+    gone = {"OSS_HERE": "http://127.0.0.1:1", "ODPS_HERE": "http://127.0.0.1:1/api"}
+
+    found = inspect(environ={"AK": "inspected-id", "SK": "inspected-secret", **gone})
+
+    assert len(found.problems) == 2
+    assert all("refused" in problem.message for problem in found.problems)
