@@ -127,10 +127,10 @@ def test_a_command_that_is_the_users_own_is_only_a_warning(files):
 
 
 def test_warnings_are_printed_and_do_not_stop(files, capsys):
-    found = check(files, trial=("name=local", "name=local\nresume=1"))
+    found = check(files, trial=("${NNI_OUTPUT_DIR}/m.jsonl", "m.jsonl"))
     found.conclude()
 
-    assert "warning: trial.ini:3 [platform_config] resume: " in capsys.readouterr().out
+    assert "warning: trial.ini:8 [metric_config] metric_source: all trials" in capsys.readouterr().out
 
 
 def test_a_path_that_nni_2_cannot_quote_is_a_warning(files):
