@@ -130,7 +130,8 @@ def test_warnings_are_printed_and_do_not_stop(files, capsys):
     found = check(files, trial=("${NNI_OUTPUT_DIR}/m.jsonl", "m.jsonl"))
     found.conclude()
 
-    assert "warning: trial.ini:8 [metric_config] metric_source: all trials" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "warning: trial.ini:8 [metric_config] metric_source: all trials" in printed
 
 
 def test_a_path_that_nni_2_cannot_quote_is_a_warning(files):
