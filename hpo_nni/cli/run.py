@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import signal
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +19,17 @@ from typing import TYPE_CHECKING
 from hpo_nni.cli.acceptance import ask_nni
 from hpo_nni.cli.check import Check
 from hpo_nni.cli.cost import cost_words
+from hpo_nni.cli.kill import complain
 from hpo_nni.cli.progress import Limits, Progress
 from hpo_nni.cli.silent import note_silent_trials
 from hpo_nni.cli.summary import summary
 from hpo_nni.direction import Direction
 from hpo_nni.errors import HpoNniError, NniError, SettingsError
 from hpo_nni.ledger import Ledger
-from hpo_nni.ledger.records import DecisionRecord, TrialState
+from hpo_nni.ledger.records import ExperimentRecord, TrialState
 from hpo_nni.nni_api import launch
 from hpo_nni.nni_api.dispatcher_log import fatal_error
-from hpo_nni.trial.cancelling import cancel_recorded
+from hpo_nni.trial.halting import halt
 from hpo_nni.trial.shutdown import SIGNALS, Shutdown
 
 if TYPE_CHECKING:
@@ -201,36 +201,18 @@ def _limits(experiment: RunningExperiment) -> Limits:
 
 def _end(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown) -> None:
     """Stop NNI, and see to it that every job has ended before we return."""
+    reason = "the experiment was stopped at its end"
     if interrupted.requested:
+        reason = "hpo-nni run was interrupted"
         with contextlib.suppress(OSError):  # the terminal may be what has gone
             print("\nstopping: every running job is being cancelled ...", flush=True)
-        for trial in ledger.trials(experiment.id):
-            if trial.state is TrialState.RUNNING:
-                ledger.add_decision(
-                    DecisionRecord(
-                        trial.id, "user", "cancel", "hpo-nni run was interrupted", time.time()
-                    )
-                )
-    stopping = threading.Thread(target=experiment.stop)
-    stopping.start()
-    deadline = time.monotonic() + ENDING_SECONDS
-    while ledger.live_jobs(experiment.id) and time.monotonic() < deadline:
-        _cancel_jobs(ledger, experiment.id)
-        time.sleep(0.2)
-    stopping.join()
-    _cancel_jobs(ledger, experiment.id)  # of a trial that NNI started while it was stopping
+    now = time.time()  # where no trial has begun yet, one may be about to
+    ledger.begin_experiment(ExperimentRecord(experiment.id, now, Direction.MAXIMIZE.value))
+    remaining = halt(ledger, experiment.id, reason, ask_nni=experiment.stop, seconds=ENDING_SECONDS)
+    experiment.await_end()
     for trial in ledger.trials(experiment.id):
-        ledger.end_trial(trial.id, TrialState.CANCELLED, "the experiment was stopped")
-    for job in ledger.live_jobs(experiment.id):
-        print(f"error: job {job.name} may still run: {job.message}", file=sys.stderr)
-
-
-def _cancel_jobs(ledger: Ledger, experiment_id: str) -> None:
-    for job in ledger.live_jobs(experiment_id):
-        try:
-            cancel_recorded(ledger, job)
-        except HpoNniError as error:
-            print(f"cannot cancel job {job.name} yet: {error}", file=sys.stderr)
+        ledger.end_trial(trial.id, TrialState.CANCELLED, reason)
+    complain(remaining)
 
 
 @contextlib.contextmanager

@@ -20,8 +20,10 @@ from urllib.parse import urlsplit, urlunsplit
 from hpo_nni.core.preflight import refuse_doomed_experiment
 from hpo_nni.direction import Direction
 from hpo_nni.ledger import Ledger
+from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import ExperimentRecord
 from hpo_nni.nni_api.environment import DispatcherEnvironment
+from hpo_nni.nni_api.manager import find_manager
 from hpo_nni.nni_api.repairs import survive_customised_trials
 
 if TYPE_CHECKING:
@@ -97,7 +99,11 @@ class Dispatcher:
         )
         # who starts NNI again after a pause has mended what was wrong
         self.ledger.lift_pause(self.experiment_id)
-        if self.rest_url:
+        manager = find_manager(self.experiment_id)
+        identity = ProcessIdentity.of(manager.pid) if manager else None
+        if manager and identity:
+            self.ledger.set_manager(self.experiment_id, identity, manager.rest_url)
+        elif self.rest_url:
             self.ledger.set_rest_url(self.experiment_id, self.rest_url)
         return direction
 

@@ -17,6 +17,7 @@ from hpo_nni.errors import NniError
 from hpo_nni.nni_api.rest import RestClient
 from hpo_nni.trial.cancelling import cancel_recorded
 from hpo_nni.trial.orders import ending_by_order, ending_in_nni
+from hpo_nni.trial.reaping import Sweep
 
 if TYPE_CHECKING:
     from hpo_nni.core.dispatcher import Dispatcher
@@ -56,6 +57,24 @@ def remove_filepath(trial_id: str) -> None:
         _close_trial(dispatcher, trial_id)
     except Exception:
         logger.exception("trial %s: its ledger entry stays open", trial_id)
+
+
+def sweep_experiment() -> None:
+    """Cancel the jobs, and close the entries, of all trials whose process has gone; never raises.
+
+    For the tuner, to which NNI says that a trial has ended, but not which one: NNI 3.0 names
+    another trial's parameters. Returns at once, as `kill_instance` does.
+    """
+    dispatcher = this_dispatcher()
+    if dispatcher is not None:
+        threading.Thread(target=_sweep, args=(dispatcher,), name="sweep").start()
+
+
+def _sweep(dispatcher: Dispatcher) -> None:
+    try:
+        Sweep(dispatcher.ledger, experiment_id=dispatcher.experiment_id).run(END_SECONDS)
+    except Exception:
+        logger.exception("the experiment could not be swept; the reaper will try again")
 
 
 def _close_trial(dispatcher: Dispatcher, trial_id: str) -> None:

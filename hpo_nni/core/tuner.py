@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hpo_nni.core.assessor import metric_of
 from hpo_nni.core.budget_guard import BudgetGuard
 from hpo_nni.core.dispatcher import this_dispatcher
+from hpo_nni.core.ending import sweep_experiment
 from hpo_nni.errors import SettingsError
 from hpo_nni.failures import FailureKind
 from hpo_nni.ledger.records import (
@@ -135,8 +136,11 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         """Note that a trial ended.
 
         The ledger knows better: which trial, why, and with what score. NNI says none of that, so
-        its word counts only where the ledger knows no trials (a user's own trial command).
+        its word counts only where the ledger knows no trials (a user's own trial command). But it
+        says it of trials, too, of which no assessor hears: their jobs end here.
         """
+        if not success:
+            sweep_experiment()
         with self._lock:
             if success or self._knows_trials():
                 return

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from hpo_nni.ledger.process_identity import ProcessIdentity
+
 FINAL_JOB_STATES = frozenset({"succeeded", "failed", "cancelled", "lost"})
 
 
@@ -124,6 +126,31 @@ class Ledger(Questions, Notices, Setbacks):
         with self._database.transaction() as connection:
             _update(connection, "experiments", ("id", experiment_id), {"rest_url": url})
 
+    def set_manager(self, experiment_id: str, manager: ProcessIdentity, rest_url: str = "") -> None:
+        """Note which process is NNI's manager of an experiment now, and where it answers.
+
+        Another one than before means that the experiment was resumed: a halt is over then.
+        """
+        with self._database.transaction() as connection:
+            known = _known(connection, ExperimentRecord, experiment_id)
+            if known is not None and (known.manager, known.rest_url) == (manager, rest_url):
+                return
+            changes: dict[str, Any] = {"manager": manager, "rest_url": rest_url}
+            if known is not None and known.manager != manager:
+                changes |= {"halted": None, "halt_reason": ""}
+            _update(connection, "experiments", ("id", experiment_id), changes)
+
+    def halt_experiment(self, experiment_id: str, reason: str) -> None:
+        """Order all trials of an experiment to end, and let it begin no further job.
+
+        It holds until NNI's manager of the experiment is another one; the first reason stays.
+        """
+        with self._database.transaction() as connection:
+            known = _known(connection, ExperimentRecord, experiment_id)
+            if known is None or known.halted is None:
+                changes = {"halted": self._clock(), "halt_reason": reason}
+                _update(connection, "experiments", ("id", experiment_id), changes)
+
     def begin_trial(self, trial: TrialRecord) -> None:
         """Note that a trial runs.
 
@@ -148,6 +175,7 @@ class Ledger(Questions, Notices, Setbacks):
                 "directory": trial.directory,
                 "parameters": trial.parameters or known.parameters,
                 "is_baseline": trial.is_baseline or known.is_baseline,
+                "runner": trial.runner,
                 "state": TrialState.RUNNING,
                 "reason": "",
                 "ended": None,
@@ -207,8 +235,8 @@ class Ledger(Questions, Notices, Setbacks):
         """Note that a job is about to be submitted.
 
         Raises:
-            LedgerError: the name exists, or the trial has ended or never began. Nothing may be
-                submitted then.
+            LedgerError: the name exists, the trial has ended or never began, or its experiment
+                was halted. Nothing may be submitted then.
         """
         with self._database.transaction() as connection:
             trial = _known(connection, TrialRecord, job.trial_id)
@@ -216,6 +244,12 @@ class Ledger(Questions, Notices, Setbacks):
                 raise LedgerError(
                     f"no job may start for trial {trial.id}, which has ended: "
                     f"{trial.state.value}, {trial.reason}"
+                )
+            of = trial.experiment_id if trial is not None else ""
+            experiment = _known(connection, ExperimentRecord, of)
+            if experiment is not None and experiment.halted is not None:
+                raise LedgerError(
+                    f"no job may start in experiment {experiment.id}: {experiment.halt_reason}"
                 )
             _insert(connection, job, f"job {job.name} of trial {job.trial_id}")
 
@@ -263,6 +297,25 @@ class Ledger(Questions, Notices, Setbacks):
             ended = self._clock()
             clocked = {} if known is None else _clocked(known, ended, is_running=False)
             _update(connection, "jobs", ("name", name), {**changes, "ended": ended, **clocked})
+            return True
+
+    def set_missing(self, name: str) -> float:
+        """Note that a job is not to be found; returns since when, in seconds since the epoch."""
+        with self._database.transaction() as connection:
+            known = _known(connection, JobRecord, name)
+            since = known.missing_since if known else None
+            if since is None:
+                since = self._clock()
+                _update(connection, "jobs", ("name", name), {"missing_since": since})
+            return since
+
+    def explain_job(self, name: str, message: str) -> bool:
+        """Note why a job that should not run cannot be cancelled yet; True if that is news."""
+        with self._database.transaction() as connection:
+            known = _known(connection, JobRecord, name)
+            if known is not None and (known.ended is not None or known.message == message):
+                return False
+            _update(connection, "jobs", ("name", name), {"message": message})
             return True
 
     def add_evaluations(self, evaluations: Sequence[EvaluationRecord]) -> None:

@@ -27,15 +27,50 @@ class ProcessIdentity:
     @classmethod
     def current(cls) -> ProcessIdentity:
         """Identify the calling process."""
-        pid = os.getpid()
+        me = cls.of(os.getpid())
+        assert me is not None, "a process can see itself in /proc"
+        return me
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessIdentity | None:
+        """Identify a process of this machine; None if it has ended."""
         started = _start_time(pid)
-        assert started is not None, "a process can see itself in /proc"
-        return cls(os.uname().nodename, _boot_id(), pid, started)
+        return None if started is None else cls(os.uname().nodename, _boot_id(), pid, started)
+
+    @classmethod
+    def parse(cls, text: str) -> ProcessIdentity | None:
+        """Read what `str` wrote; None for an empty text.
+
+        >>> ProcessIdentity.parse("here 0b-1c 12 345")
+        ProcessIdentity(host='here', boot_id='0b-1c', pid=12, started=345)
+        """
+        if not text:
+            return None
+        host, boot_id, pid, started = text.split()
+        return cls(host, boot_id, int(pid), int(started))
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.boot_id} {self.pid} {self.started}"
 
     @property
     def is_here(self) -> bool:
         """Whether it belongs to this machine, so that `is_alive` can be asked."""
         return self.host == os.uname().nodename
+
+    def signal(self, number: int) -> bool:
+        """Send it a signal; whether it was there to take it.
+
+        Raises:
+            ValueError: it belongs to another machine.
+            PermissionError: it belongs to another user.
+        """
+        if not self.is_alive():
+            return False
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
 
     def is_alive(self) -> bool:
         """Whether it still runs; one that has ended and was not waited for does not.

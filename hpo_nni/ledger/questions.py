@@ -102,8 +102,16 @@ class Questions:
         return self._all(DecisionRecord, "WHERE trial_id = ? ORDER BY number", trial_id)
 
     def standing_order(self, trial_id: str) -> DecisionRecord | None:
-        """The last order to stop or cancel a trial, unless it was resumed since."""
-        return last_order(self.decisions(trial_id))
+        """The last order to stop or cancel a trial, unless it was resumed since.
+
+        That its whole experiment was halted is one, too.
+        """
+        order = last_order(self.decisions(trial_id))
+        return order if order is not None else self._halt(trial_id)
+
+    def open_trials(self) -> list[TrialRecord]:
+        """The trials, of all experiments, of which nobody has said that they ended."""
+        return self._all(TrialRecord, "WHERE ended IS NULL ORDER BY started, rowid")
 
     def scores(self, experiment_id: str) -> dict[str, list[tuple[int, float]]]:
         """Steps and finite scores by trial id, in the order in which the trials began.
@@ -190,6 +198,16 @@ class Questions:
             where = "the ledger" if experiment_id is None else f"experiment {experiment_id}"
             raise RegistryError(f"{where} has no trials", hint=f"experiments: {', '.join(known)}")
         return choose_trial(words, trials)
+
+    def _halt(self, trial_id: str) -> DecisionRecord | None:
+        rows = self._database.read(
+            "SELECT halted, halt_reason FROM experiments WHERE halted IS NOT NULL AND id = "
+            "(SELECT experiment_id FROM trials WHERE id = ?)",
+            [trial_id],
+        )
+        return next(
+            (DecisionRecord(trial_id, "user", "cancel", why, time) for time, why in rows), None
+        )
 
     def _all(self, kind: type[Record], rest: str, *parameters: object) -> list[Record]:
         return [from_row(kind, row) for row in self._database.read(select(kind, rest), parameters)]

@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from hpo_nni.ledger.process_identity import ProcessIdentity
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -43,6 +45,9 @@ class ExperimentRecord:
         project: which experiments count as earlier sweeps of the same thing.
         pause: why no trial of it may start a job for now; empty where they may.
         released: when it was last let go on after a pause; 0 for never.
+        manager: NNI's, where it runs on a machine whose processes somebody here could see.
+        halted: since when no job may run: seconds since the epoch; None while it may.
+        halt_reason: who ordered it, in one sentence.
     """
 
     id: str
@@ -53,6 +58,9 @@ class ExperimentRecord:
     settings: Mapping[str, Any] = field(default_factory=dict)
     pause: str = ""
     released: float = 0.0
+    manager: ProcessIdentity | None = None
+    halted: float | None = None
+    halt_reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,7 @@ class TrialRecord:
             empty unless it failed.
         retry_of: the failed trial that this one runs again, whose failure counts no more.
         continues: the trial whose names and settled steps it took over; empty for none.
+        runner: the process that runs it, or ran it last.
     """
 
     id: str
@@ -88,6 +97,7 @@ class TrialRecord:
     evidence: str = ""
     retry_of: str = ""
     continues: str = ""
+    runner: ProcessIdentity | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,7 @@ class JobRecord:
         ran: seconds for which it has run, without the time in the queue and without what has
             passed since `running_since`.
         running_since: since when it runs; None while it waits and when it has ended.
+        missing_since: when somebody looked for it after its runner's end and found nothing.
     """
 
     name: str
@@ -145,6 +156,13 @@ class JobRecord:
             0.0 if self.running_since is None else max(0.0, now - self.running_since)
         )
 
+    missing_since: float | None = None
+
+    @property
+    def runner(self) -> ProcessIdentity:
+        """The process that is responsible for it."""
+        return ProcessIdentity(self.host, self.boot_id, self.pid, self.pid_started)
+
 
 @dataclass(frozen=True)
 class EvaluationRecord:
@@ -171,7 +189,7 @@ class DecisionRecord:
     """Why something was done to a trial.
 
     Attributes:
-        actor: who decided: `assessor`, `runner`, `user`, `tuner`.
+        actor: who decided: `assessor`, `runner`, `user`, `tuner`, `reaper`.
         action: what: `keep`, `stop`, `cancel`, `propose`.
         figures: the numbers it was decided by.
     """

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import (
     DecisionRecord,
     EvaluationRecord,
@@ -49,6 +50,8 @@ DECODERS = {
     "resources": json.loads,
     "configs": lambda text: tuple(json.loads(text)),
     "is_baseline": bool,
+    "runner": lambda text: ProcessIdentity.parse(text or ""),
+    "manager": lambda text: ProcessIdentity.parse(text or ""),
 }
 
 
@@ -90,6 +93,8 @@ def encode(value: Any) -> Any:
     """One value as SQLite takes it."""
     if isinstance(value, enum.Enum):
         return value.value
+    if isinstance(value, ProcessIdentity):
+        return str(value)
     if isinstance(value, str):  # half a surrogate pair, from a damaged file name, has no UTF-8
         return value.encode("utf-8", "replace").decode("utf-8")
     if value is None or isinstance(value, int | float):

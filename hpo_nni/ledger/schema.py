@@ -19,7 +19,10 @@ _FIRST: Migration = (
         rest_url TEXT NOT NULL,
         settings TEXT NOT NULL,
         pause TEXT NOT NULL,
-        released REAL NOT NULL
+        released REAL NOT NULL,
+        manager TEXT,
+        halted REAL,
+        halt_reason TEXT NOT NULL
     )
     """,
     # Names of jobs, tables and models carry lower-cased ids: two that differ in case only would
@@ -42,9 +45,11 @@ _FIRST: Migration = (
         failure TEXT NOT NULL,
         evidence TEXT NOT NULL,
         retry_of TEXT NOT NULL,
-        continues TEXT NOT NULL
+        continues TEXT NOT NULL,
+        runner TEXT
     )
     """,
+    "CREATE INDEX trials_running ON trials (id) WHERE ended IS NULL",
     "CREATE UNIQUE INDEX trials_by_lower_case ON trials (experiment_id, lower(id))",
     """
     CREATE TABLE jobs (
@@ -70,7 +75,8 @@ _FIRST: Migration = (
         resources TEXT NOT NULL,
         rate REAL,
         ran REAL NOT NULL,
-        running_since REAL
+        running_since REAL,
+        missing_since REAL
     )
     """,
     "CREATE INDEX jobs_by_trial ON jobs (trial_id)",

@@ -73,10 +73,13 @@ class RunningExperiment:
     rest: RestClient
     process: subprocess.Popen[bytes]
 
-    def stop(self, *, timeout: float = 60.0) -> None:
-        """Stop NNI and wait until its manager has gone; kill it if it does not go."""
+    def stop(self) -> None:
+        """Ask NNI to stop."""
         with contextlib.suppress(NniError):  # it may be gone already
             self.rest.stop()
+
+    def await_end(self, *, timeout: float = 60.0) -> None:
+        """Wait until NNI's manager has gone; kill it if it does not go."""
         try:
             self.process.wait(timeout)
         except subprocess.TimeoutExpired:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_nni.direction import Direction
 from hpo_nni.errors import HpoNniError
+from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import (
     RETRY,
     ExperimentRecord,
@@ -19,6 +20,8 @@ from hpo_nni.ledger.records import (
     TrialState,
     visible_point,
 )
+from hpo_nni.nni_api.manager import find_manager
+from hpo_nni.reaper import ensure_reaper
 from hpo_nni.secrets import RedactingFilter, Redactor
 from hpo_nni.trial import resumption
 from hpo_nni.trial.announcing import announce_end
@@ -131,6 +134,10 @@ class Trial:
             self._ledger.begin_experiment(
                 ExperimentRecord(place.experiment_id, time.time(), direction.value)
             )
+        manager = find_manager(place.experiment_id) if place.nni else None
+        identity = ProcessIdentity.of(manager.pid) if manager else None
+        if manager and identity:
+            self._ledger.set_manager(place.experiment_id, identity, manager.rest_url)
         self._ledger.begin_trial(
             TrialRecord(
                 id=place.trial_id,
@@ -141,8 +148,10 @@ class Trial:
                 is_baseline=is_baseline(self._point) or not self._point,
                 directory=str(place.output_directory),
                 retry_of=str(self._point.get(RETRY, "")),
+                runner=ProcessIdentity.current(),
             )
         )
+        ensure_reaper(place.working_directory)
 
     def _prepare(self, settings: TrialSettings, shutdown: Shutdown) -> _Prepared:
         """Decide where to begin, edit the configs and write them; busy stores are tried again."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BY_USER = "cancelled by a user, through NNI"
+BY_DEATH = "its process was killed, or ended without a word"
 BY_LIMIT = "it reached maxTrialDuration"
 BY_ASSESSOR = "stopped early by the experiment's assessor"
 REST_SECONDS = 1.0  # the job has ended by now, but NNI 3.0 kills this process after 5 seconds
@@ -27,7 +28,7 @@ START_SECONDS = 5.0  # NNI counts a trial's time from before its process began
 _ENDINGS = {
     "USER_CANCELED": (TrialState.CANCELLED, BY_USER),
     "SYS_CANCELED": (TrialState.CANCELLED, "cancelled by NNI"),
-    "FAILED": (TrialState.FAILED, "its process ended without a word"),
+    "FAILED": (TrialState.FAILED, BY_DEATH),
 }
 
 

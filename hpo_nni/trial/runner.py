@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hpo_nni.errors import HpoNniError, JobError, NniError
+from hpo_nni.errors import HpoNniError, JobError, LedgerError, NniError
 from hpo_nni.failures import FailureKind
 from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import JobRecord, TrialState
@@ -112,7 +112,7 @@ class TrialRunner:
         except Interrupted:
             return self._end_as_told()
         except HpoNniError as error:
-            if isinstance(error, NniError) and self._is_being_ended():
+            if isinstance(error, (NniError, LedgerError)) and self._is_being_ended():
                 return self._end_as_told()
             self._ledger.note_failure(self._place.trial_id, self._redacted(error))
             return self._end(TrialState.FAILED, str(error))
@@ -302,13 +302,15 @@ class TrialRunner:
         return replace(failure, evidence=self._redact(failure.evidence))
 
     def _raise_if_told(self) -> None:
-        if self._shutdown.requested:
+        if self._shutdown.requested or self._is_ordered_to_end():
             raise Interrupted
 
     def _is_being_ended(self) -> bool:
         """Whether NNI does not answer because it ends trials: its REST closes, then it kills."""
-        ordered = self._ledger.standing_order(self._place.trial_id) is not None
-        return ordered or self._shutdown.wait(SIGNAL_SECONDS)
+        return self._is_ordered_to_end() or self._shutdown.wait(SIGNAL_SECONDS)
+
+    def _is_ordered_to_end(self) -> bool:
+        return self._ledger.standing_order(self._place.trial_id) is not None
 
     def _report_intermediate(self, sequence: int, values: Mapping[str, float]) -> None:
         self._channel.report("PERIODICAL", sequence, values)

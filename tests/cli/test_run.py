@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 
 import pytest
 
 from hpo_nni.cli.main import main
-from hpo_nni.cli.run import _cancel_jobs, _interruptions, direction_of
+from hpo_nni.cli.run import _interruptions, direction_of
 from hpo_nni.direction import Direction
-from hpo_nni.ledger.records import JobRecord, TrialState
-from hpo_nni.platforms.base import JobSpec
-from hpo_nni.platforms.local import LocalPlatform
 
 
 def test_faulty_files_are_refused_before_nni_is_touched(files, capsys):
@@ -56,38 +52,3 @@ def test_the_direction_is_the_experiments(book):
     assert direction_of(book.ledger, "ExpA") is Direction.MAXIMIZE
     book.experiment(direction="minimize")
     assert direction_of(book.ledger, "ExpA") is Direction.MINIMIZE
-
-
-def test_what_the_ledger_calls_alive_is_cancelled(book, capsys):
-    """A running job, one that was never submitted, and one on another host."""
-    book.experiment()
-    trial = book.trial(0, TrialState.RUNNING)
-    platform = LocalPlatform(book.folder, grace=0.2)
-    spec = JobSpec("running", "sleep 300", book.folder, book.folder / "out")
-    job = platform.submit(platform.plan(spec))
-    for name in "running", "intended":
-        book.ledger.intend_job(
-            JobRecord(name, trial, "cmd1", "local", "", time.time(), "host", "boot", 1, 1)
-        )
-    book.ledger.accept_job("running", job.id)
-
-    _cancel_jobs(book.ledger, "ExpA")
-
-    assert not book.ledger.live_jobs("ExpA")
-    states = {record.name: (record.state, record.message) for record in book.ledger.jobs(trial)}
-    assert states["intended"] == ("cancelled", "it was never submitted")
-    assert states["running"][0] == "cancelled"
-    assert job.status().state.value == "cancelled"
-
-
-def test_a_job_that_cannot_be_cancelled_is_told_of(book, capsys):
-    book.experiment()
-    trial = book.trial(0, TrialState.RUNNING)
-    book.ledger.intend_job(
-        JobRecord("lost", trial, "cmd1", "local", "", time.time(), "host", "boot", 1, 1)
-    )
-    book.ledger.accept_job("lost", "lost")  # its record was removed
-
-    _cancel_jobs(book.ledger, "ExpA")
-
-    assert "cannot cancel job lost yet: there is no local job lost" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from hpo_nni.ledger import LEDGER_NAME, database
 from hpo_nni.ledger.database import Database
 from hpo_nni.ledger.schema import MIGRATIONS
 
+INSERT = "INSERT INTO experiments VALUES ('E', 1, 'maximize', '', '', '{}', '', 0, '', NULL, '')"
 NOTE = ("CREATE TABLE notes (text TEXT)", "INSERT INTO notes VALUES ('migrated')")
 
 
@@ -37,9 +38,7 @@ def test_new_database_has_the_newest_version_and_is_safe(tmp_path):
 def test_older_database_keeps_its_rows_when_it_is_migrated(tmp_path):
     older = Database(tmp_path)
     with older.transaction() as connection:
-        connection.execute(
-            "INSERT INTO experiments VALUES ('E', 1, 'maximize', '', '', '{}', '', 0)"
-        )
+        connection.execute(INSERT)
     older.close()
 
     newer = Database(tmp_path, (*MIGRATIONS, NOTE))
@@ -101,11 +100,10 @@ def test_network_file_system_is_refused(tmp_path, monkeypatch):
 
 def test_interrupted_transaction_leaves_nothing_and_the_database_usable(tmp_path):
     opened = Database(tmp_path)
-    insert = "INSERT INTO experiments VALUES ('E', 1, 'maximize', '', '', '{}', '', 0)"
 
     def write_and_be_interrupted():
         with opened.transaction() as connection:
-            connection.execute(insert)
+            connection.execute(INSERT)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -113,6 +111,6 @@ def test_interrupted_transaction_leaves_nothing_and_the_database_usable(tmp_path
 
     assert opened.read("SELECT * FROM experiments") == []
     with opened.transaction() as connection:
-        connection.execute(insert)
+        connection.execute(INSERT)
     assert len(opened.read("SELECT * FROM experiments")) == 1
     opened.close()

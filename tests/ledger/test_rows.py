@@ -7,6 +7,7 @@ import sqlite3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import (
     DecisionRecord,
     EvaluationRecord,
@@ -25,7 +26,14 @@ json_values = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
+identities = st.none() | st.builds(
+    ProcessIdentity, st.just("host.example"), st.just("b0-0c"), integers, integers
+)
 FIELDS = {
+    "runner": identities,
+    "manager": identities,
+    "halted": st.none() | finite,
+    "missing_since": st.none() | finite,
     "settings": st.dictionaries(st.text(), json_values),
     "parameters": st.dictionaries(st.text(), json_values),
     "configs": st.lists(st.text()).map(tuple),

@@ -61,13 +61,14 @@ def test_the_index_of_experiments_is_read_oldest_first(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("patience", [0.2, 30.0])
-def test_a_manager_is_gone_when_stop_returns(nni, tmp_path, patience):
+def test_a_manager_that_was_told_to_stop_is_gone_in_the_end(nni, tmp_path, patience):
     """One that does not go is killed."""
     seconds = 300 if patience < 1 else 0.5
     process = subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"])
     running = RunningExperiment("ExpA", 0, tmp_path, RestClient(nni.url), process)
 
-    running.stop(timeout=patience)
+    running.stop()
+    running.await_end(timeout=patience)
 
     assert process.returncode == (-9 if patience < 1 else 0)
     assert ("DELETE", "/api/v1/nni/experiment", None) in nni.requests
@@ -77,7 +78,9 @@ def test_a_manager_that_does_not_answer_is_stopped_too(nni, tmp_path):
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     nni.close()
 
-    RunningExperiment("ExpA", 0, tmp_path, RestClient(nni.url), process).stop()
+    running = RunningExperiment("ExpA", 0, tmp_path, RestClient(nni.url), process)
+    running.stop()
+    running.await_end()
 
     assert process.returncode == 0
 

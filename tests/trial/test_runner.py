@@ -40,10 +40,12 @@ class ListChannel:
         self.ledger = ledger
         self.reports = []
         self.failure = None
+        self.on_report = lambda: None
 
     def report(self, kind, sequence, value):
         if self.failure is not None:
             raise self.failure
+        self.on_report()
         self.reports.append((kind, sequence, value["default"], self.ledger.trial("t").state))
 
 
@@ -137,7 +139,7 @@ def test_a_trial_that_somebody_has_closed_starts_nothing(rig):
     assert rig.channel.reports == []
 
 
-def test_a_verdict_that_came_before_the_end_stands(rig):
+def test_a_trial_that_was_told_to_end_starts_no_further_job(rig):
     rig = rig(f"cmd1={WRITE}")
     verdict = DecisionRecord("t", "assessor", "stop", "below the median", time.time())
     rig.ledger.add_decision(verdict)
@@ -145,7 +147,29 @@ def test_a_verdict_that_came_before_the_end_stands(rig):
     outcome = rig.run()
 
     assert (outcome.state, outcome.reason) == (TrialState.STOPPED, "below the median")
+    assert rig.jobs() == []
+    assert rig.channel.reports == []
+
+
+def test_a_verdict_that_came_before_the_end_stands(rig):
+    rig = rig(f"cmd1={WRITE}")
+    verdict = DecisionRecord("t", "assessor", "stop", "below the median", time.time())
+    rig.channel.on_report = lambda: rig.ledger.add_decision(verdict)
+
+    outcome = rig.run()
+
+    assert (outcome.state, outcome.reason) == (TrialState.STOPPED, "below the median")
     assert [kind for kind, *_ in rig.channel.reports] == ["PERIODICAL"]
+
+
+def test_a_trial_of_a_halted_experiment_ends_before_its_first_job(rig):
+    rig = rig(f"cmd1={WRITE}")
+    rig.ledger.halt_experiment("e", "somebody wanted it")
+
+    outcome = rig.run()
+
+    assert (outcome.state, outcome.reason) == (TrialState.CANCELLED, "somebody wanted it")
+    assert rig.jobs() == []
 
 
 @pytest.mark.parametrize(
