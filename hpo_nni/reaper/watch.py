@@ -29,16 +29,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 5.0  # between two looks while nobody dies; a death ends the pause
 BLIND_SECONDS = 1.0  # the same where the kernel does not tell of deaths
-RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # between two calls for what does not end
+RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)  # between calls for what does not end
 CHILD_SECONDS = 600.0  # a call that takes longer hangs
-
-# What `python -m hpo_nni.cli` would do; `-m` needs a current directory or an installed package.
-_CALL = """\
-import sys
-sys.path.append(sys.argv.pop())
-from hpo_nni.cli.main import main
-sys.exit(main())
-"""
 
 
 def main(directory: str, lock: int) -> None:
@@ -151,10 +143,10 @@ def describe(found: Leftovers) -> list[str]:
 
 def call_reap(directory: Path) -> bool:
     """Run `hpo-nni reap DIRECTORY`, whose output goes to our log; True for exit code 0."""
-    root = str(Path(__file__).parent.parent.parent)
-    command = [sys.executable, "-c", _CALL, "reap", str(directory), root]
+    root = Path(__file__).parent.parent.parent  # where `-m` finds us, installed or not
+    command = [sys.executable, "-m", "hpo_nni.cli", "reap", str(directory)]
     try:
-        done = subprocess.run(command, timeout=CHILD_SECONDS, check=False)
+        done = subprocess.run(command, cwd=root, timeout=CHILD_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         say(f"hpo-nni reap could not do it: {error}")
         return False

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo_nni.errors import HpoNniError, NniError
+from hpo_nni.errors import HpoNniError, NniError, SettingsError
 from hpo_nni.ledger.leftovers import MANAGER_GONE, find_leftovers
 from hpo_nni.ledger.records import DecisionRecord, TrialState
 from hpo_nni.nni_api.rest import RestClient
 from hpo_nni.trial.cancelling import cancel_recorded
+from hpo_nni.trial.notices import Kind, Notice, notify
 from hpo_nni.trial.orders import BY_DEATH, ending_by_order, ending_in_nni
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.3
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 3.0  # seconds between two looks at what still ends
 NNI_SECONDS = 8.0  # until NNI 2.10.1 has seen that a trial's process has gone: it looks every 5 s
 REST_SECONDS = 5.0
 BY_MANAGER = "NNI's manager has gone: it was stopped or killed"
@@ -57,17 +59,25 @@ class Sweep:
         self._only = experiment_id
         self._tell = tell
         self._told: set[str] = set()
+        self._hopeless: set[str] = set()
+        self._faults: dict[str, tuple[JobRecord, HpoNniError]] = {}
         self._began = time.monotonic()
         self.remaining: dict[str, str] = {}
         """What may still run, and why: by job's name or trial's id."""
 
     def run(self, seconds: float) -> bool:
-        """Go on until nothing is left, but not longer; whether nothing is left."""
-        deadline = time.monotonic() + seconds
+        """Go on until nothing is left, but not longer; whether nothing is left.
+
+        Of jobs that cannot be cancelled people are told then, if they have named a webhook.
+        """
+        deadline, pause = time.monotonic() + seconds, FIRST_PAUSE
         while not self.once():
-            if time.monotonic() > deadline:
+            is_hopeless = bool(self.remaining) and self.remaining.keys() <= self._hopeless
+            if is_hopeless or time.monotonic() > deadline:
+                self._notify()
                 return False
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
         return True
 
     def once(self) -> bool:
@@ -88,12 +98,19 @@ class Sweep:
 
     def cancel(self, job: JobRecord, why: str) -> None:
         """Cancel a job; where that cannot be done, the ledger gets the reason."""
+        if job.name in self._hopeless:
+            self.remaining[job.name] = str(self._faults[job.name][1])
+            return
         try:
             if cancel_recorded(self._ledger, job):
                 self._tell(f"job {job.name} has ended ({why})")
                 return
             self.remaining[job.name] = "it still ends" if job.job_id else "it may yet appear"
+            self._faults.pop(job.name, None)
         except HpoNniError as error:
+            self._faults[job.name] = job, error
+            if isinstance(error, SettingsError):  # this process will not learn what it needs
+                self._hopeless.add(job.name)
             message = f"it should not run ({why}), but cannot be cancelled: {error}"
             self.remaining[job.name] = str(error)
             if self._ledger.explain_job(job.name, message):
@@ -140,6 +157,18 @@ class Sweep:
         if ending is None and time.monotonic() - self._began < NNI_SECONDS:
             return None
         return ending or (TrialState.FAILED, BY_DEATH)
+
+    def _notify(self) -> None:
+        for job, error in self._faults.values():
+            kind = Kind.CREDENTIALS if isinstance(error, SettingsError) else Kind.UNCANCELLED
+            trial = self._ledger.trial(job.trial_id)
+            of = trial.experiment_id if trial else ""
+            text = f"job {job.name} should not run, and cannot be cancelled: {error}"
+            notify(
+                Notice(kind, of, job.name, text, job.trial_id),
+                directory=self._ledger.path.parent,
+                settings_file=Path(job.settings_file),
+            )
 
     def _note(self, trial_id: str, action: str, reason: str) -> None:
         self._ledger.add_decision(DecisionRecord(trial_id, "reaper", action, reason, time.time()))
