@@ -39,10 +39,18 @@ logger = logging.getLogger(__name__)
 
 
 class _Followed:
-    """One metric source and what came of it."""
+    """One metric source and what came of it.
 
-    def __init__(self, name: str, source: MetricSource, scoring: Scoring) -> None:
+    Attributes:
+        step: the step that writes it, before which there is nothing to read; empty for any.
+        is_awaited: whether that step has not begun.
+        is_reported: whether it is complete, and its score reported.
+    """
+
+    def __init__(self, name: str, step: str, source: MetricSource, scoring: Scoring) -> None:
         self.name = name
+        self.step = step
+        self.is_awaited = bool(step)
         self.source = source
         self.evaluator = Evaluator(name, scoring)
         self.evaluations: list[Evaluation] = []
@@ -83,9 +91,11 @@ class Meter:
             worst=self._worst,
         )
         options = {"step_key": self._settings.step_key, "step_regex": self._settings.step_regex}
+        steps = [step.key for step in settings.steps]
         self._followed = [
             _Followed(
                 name,
+                step_of_source(name, steps),
                 open_source(
                     self._settings.kind,
                     self._paths(name, text),
@@ -107,10 +117,15 @@ class Meter:
             if "://" in text:
                 self._remote.reach(text)
 
+    def begin(self, step: str) -> None:
+        """Note that a step begins; the sources of later ones are not looked at yet."""
+        for followed in self._followed:
+            followed.is_awaited &= followed.step != step
+
     def poll(self) -> None:
         """Read what is new; raises MetricError if a policy says that the trial must fail."""
         for followed in self._followed:
-            if not followed.is_reported:
+            if not followed.is_reported and not followed.is_awaited:
                 self._take(followed, followed.evaluator.add(followed.source.poll()))
         self._forward(self._limit.due(time.monotonic()))
 
@@ -215,3 +230,16 @@ class Meter:
             return [Path(text)]
         folder = self._place.output_directory
         return [folder / f"{text}.stdout", folder / f"{text}.stderr"]
+
+
+def step_of_source(source: str, steps: Sequence[str]) -> str:
+    """The step whose name ends like that of the source; empty where none or several do.
+
+    >>> step_of_source("metric_source_20220617", ["cmd1_20220617", "cmd1_20220618"])
+    'cmd1_20220617'
+    >>> step_of_source("metric_source2", ["cmd1", "cmd2"])
+    ''
+    """
+    end = source.removeprefix("metric_source")
+    found = [step for step in steps if end.startswith("_") and step.endswith(end)]
+    return found[0] if len(found) == 1 else ""

@@ -103,6 +103,7 @@ class TrialRunner:
         try:
             self._retrier(self._meter.reach)
             for step in self._settings.steps:
+                self._meter.begin(step.key)
                 if step.is_settled:
                     self._meter.poll()
                 else:

@@ -175,6 +175,25 @@ def test_of_several_sources_each_completed_one_is_one_result(rig):
     assert final.score == 0.75
 
 
+def test_a_days_source_is_not_looked_at_before_its_step_begins(rig):
+    days = "metric_source_1=${NNI_OUTPUT_DIR}/1.jsonl\nmetric_source_2=${NNI_OUTPUT_DIR}/2.jsonl"
+    rig = rig(
+        ("metric_source=${NNI_OUTPUT_DIR}/m.jsonl", days),
+        ("cmd1=true\ncmd2=true", "cmd_1=true\ncmd_2=true"),
+    )
+    for name in ("1", "2"):
+        rig.write(row(1, 0.5), file=f"{name}.jsonl")
+
+    rig.meter.begin("cmd_1")
+    rig.meter.poll()
+    assert rig.evaluations("metric_source_1") == [(1, 0.5)]
+    assert not rig.evaluations("metric_source_2")
+    rig.meter.complete("cmd_1")
+    rig.meter.begin("cmd_2")
+    rig.meter.poll()
+    assert rig.evaluations("metric_source_2") == [(1, 0.5)]
+
+
 def test_a_fold_without_a_score_fails_the_trial(rig):
     rig = rig(("metric_source=${NNI_OUTPUT_DIR}/m.jsonl", FOLDS))
     rig.write(row(1, 0.5), file="fold1.jsonl")
