@@ -182,7 +182,7 @@ def test_a_days_source_is_not_looked_at_before_its_step_begins(rig):
         ("cmd1=true\ncmd2=true", "cmd_1=true\ncmd_2=true"),
     )
     for name in ("1", "2"):
-        rig.write(row(1, 0.5), file=f"{name}.jsonl")
+        rig.write(row(1, 0.5, time=9), file=f"{name}.jsonl")
 
     rig.meter.begin("cmd_1")
     rig.meter.poll()
