@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from nni.assessor import AssessResult
 
+from hpo_nni.cli.main import COMMANDS
 from hpo_nni.core import optuna_tuner, pai_assessor
 
 ROOT = Path(__file__).parent.parent.parent
@@ -86,6 +87,13 @@ def test_the_four_files_of_getting_started_pass_the_check(language, clone):
     assert code == 0, printed
     assert "no faults found" in printed
     assert "warning" not in printed
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_command_is_in_the_tables(language):
+    shown = re.findall(r"^\| `hpo-nni ([\w-]+)", page(language, "commands"), re.MULTILINE)
+
+    assert sorted(shown) == sorted(COMMANDS)
 
 
 def test_a_trial_imports_neither_nni_nor_optuna():
