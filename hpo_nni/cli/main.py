@@ -40,6 +40,7 @@ COMMANDS = {
     "show": "hpo_nni.cli.show",
     "cost": "hpo_nni.cli.cost",
     "logs": "hpo_nni.cli.logs",
+    "retry": "hpo_nni.cli.retry",
     "notify": "hpo_nni.cli.notify",
     "jobs": "hpo_nni.cli.jobs",
     "kill": "hpo_nni.cli.kill",

@@ -107,6 +107,13 @@ class RestClient:
         """One trial."""
         return _trial(self._get(f"/trial-jobs/{trial_id}"))
 
+    def add_trial(self, parameters: Mapping[str, Any]) -> int:
+        """Queue a trial with these parameters, as the web page's copies are; returns its number.
+
+        NNI refuses it where `maxTrialNumber` has been reached, and asks no tuner about it.
+        """
+        return int(self._request("POST", "/trial-jobs", dict(parameters))["sequenceId"])
+
     def cancel_trial(self, trial_id: str) -> None:
         """Cancel a trial, as the button on the web page does; NNI may take seconds to answer."""
         self._request("DELETE", f"/trial-jobs/{trial_id}", None)

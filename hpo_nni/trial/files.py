@@ -25,7 +25,7 @@ from hpo_nni.errors import (
     SettingsError,
     TransientStoreError,
 )
-from hpo_nni.ledger.records import BASELINE
+from hpo_nni.ledger.records import BASELINE, visible_point
 from hpo_nni.trial.shell import fill_text
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def prepare_files(
 
     Args:
         settings: name the files, and the keys that the ini itself uses.
-        point: the trial's, with its mark if it is the untuned one: then no key path is edited.
+        point: the trial's, with our marks; that of the untuned one means that nothing is edited.
         substitutions: what `${...}` stands for, as in the ini.
         bases: the base files, where they have been read before.
 
@@ -133,7 +133,7 @@ def prepare_files(
         SettingsError: with every key that matches nothing, or more than one file, every value that
             does not fit, and every base file that cannot be read.
     """
-    values = {} if is_baseline(point) else dict(point)
+    values = {} if is_baseline(point) else visible_point(point)
     bases = read_bases(settings) if bases is None else bases
     drafts = _all(lambda base: _draft(base, substitutions), bases, lambda base: base.name)
     problems: list[Problem] = []

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from hpo_nni.errors import NniError
 from hpo_nni.ledger import Ledger
-from hpo_nni.ledger.records import TrialState
+from hpo_nni.ledger.records import RETRY, TrialState, counted_trials, visible_point
+from hpo_nni.nni_api.rest import RestClient
+from hpo_nni.testing.processes import eventually, processes_with
 
 pytestmark = pytest.mark.nni
 
@@ -25,6 +32,18 @@ report_interval = 0
 
 [failure_config]
 retry_seconds = 0
+"""
+ROOT = Path(__file__).parent.parent.parent
+OURS = {
+    "codeDirectory": str(ROOT / "core"),
+    "className": "optuna_tuner.OptunaTuner",
+    "classArgs": {"optimize_mode": "maximize", "seed": 1},
+}
+LAUNCH = """
+from pathlib import Path
+from hpo_nni.nni_api import launch
+experiment = launch.launch(Path("config.yml"), launch.LaunchOptions())
+print("started", experiment.id, experiment.port)
 """
 SPACE = {"lr": {"_type": "uniform", "_value": [0, 1]}}
 
@@ -66,3 +85,71 @@ def test_the_same_mistake_three_times_pauses_the_experiment_and_ends_it_with_a_l
         assert began == {trial.id for trial in failed}
     shown = folder.run("show", experiment_id, "--dir", str(folder.working_directory))[1]
     assert "paused       the last 3 trials failed alike" in shown
+
+
+@contextlib.contextmanager
+def running_nni(folder):
+    """An experiment that nobody watches, as after `nnictl create`: (its id, its REST)."""
+    done = subprocess.run(
+        [sys.executable, "-c", LAUNCH],
+        cwd=folder.path,
+        env=folder.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    experiment_id, port = re.search(r"started (\w+) (\d+)", done.stdout).groups()
+    rest = RestClient(f"http://127.0.0.1:{port}")
+    try:
+        yield experiment_id, rest
+    finally:
+        with contextlib.suppress(NniError):
+            rest.stop()
+        eventually(lambda: not processes_with(experiment_id))
+
+
+def test_failed_trials_run_again_once_the_mistake_is_mended(experiment):
+    """Paused trials wait; `hpo-nni retry` runs the failed ones again, and each counts once."""
+    folder = experiment(
+        space=SPACE,
+        ini=ini("test -e mended && echo accuracy=${lr}"),
+        maxTrialNumber=6,
+        trialConcurrency=2,
+        tuner=OURS,
+    )
+    with running_nni(folder) as (experiment_id, rest):
+        with ledger_of(folder) as ledger:
+            eventually(lambda: (one := ledger.experiment(experiment_id)) and one.pause)
+            eventually(lambda: waiting(ledger.trials(experiment_id)) == 2)
+            failed = [one for one in ledger.trials(experiment_id) if one.failure]
+        (folder.path / "mended").touch()
+
+        code, told = folder.run("retry", "--experiment", experiment_id)
+        eventually(lambda: rest.status() == "DONE", seconds=120)
+        # NNI says DONE when the last process has gone, and that is after its entry was closed
+        asked = {trial.id: trial.parameters for trial in rest.trials()}
+
+    assert code == 0, told
+    assert f"experiment {experiment_id} goes on" in told
+    with ledger_of(folder) as ledger:
+        trials = ledger.trials(experiment_id)
+        again = {trial.retry_of: trial for trial in trials if trial.retry_of}
+        assert set(again) == {trial.id for trial in failed}
+        for trial in failed:
+            repeated = again[trial.id]
+            assert visible_point(repeated.parameters) == trial.parameters
+            assert asked[repeated.id] == {**trial.parameters, RETRY: trial.id}
+            assert repeated.score == pytest.approx(trial.parameters["lr"], rel=1e-4)
+        counted = counted_trials(trials)
+        assert len(counted) == 6
+        assert {trial.state for trial in counted} == {TrialState.SUCCEEDED}
+    shown = folder.run("show", experiment_id)[1]
+    assert f"6: 6 succeeded; {len(failed)} failures of before, run again since" in shown
+    code, told = folder.run("retry", "--experiment", experiment_id)
+    assert code == 1
+    assert f"start it again with `nnictl resume {experiment_id}`" in told
+
+
+def waiting(trials):
+    return sum("waits, for the experiment is paused" in trial.reason for trial in trials)
