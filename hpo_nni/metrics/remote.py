@@ -11,7 +11,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Protocol
 
-from hpo_nni.errors import StoreError
+from hpo_nni.errors import StoreError, TransientStoreError
 from hpo_nni.metrics.damage import Presence
 from hpo_nni.metrics.events import MARK
 from hpo_nni.metrics.growing import Chunk
@@ -73,6 +73,18 @@ class RemoteFolder:
         self._mirror = mirror
         self._presence = Presence(str(self))
         self._files: dict[str, RemoteFile] = {}
+        self._fault: StoreError | None = None
+
+    @property
+    def behind(self) -> int:
+        """How many bytes have been listed and not been read."""
+        return sum(file.behind for file in self._files.values())
+
+    def raise_fault(self) -> None:
+        """Raise TransientStoreError if the last listing, or reading of a file, ended with one."""
+        for fault in (self._fault, *(file.fault for file in self._files.values())):
+            if isinstance(fault, TransientStoreError):
+                raise fault
 
     @property
     def absence(self) -> str:
@@ -89,8 +101,10 @@ class RemoteFolder:
                     self._note(uri, listed)
                     break
         except StoreError as error:
+            self._fault = error
             self._presence.lost(OSError(errno.EIO, error.message))
         else:
+            self._fault = None
             self._presence.found()
         return self._files
 
@@ -107,9 +121,14 @@ class RemoteFolder:
 
 
 class RemoteFile:
-    """One object that grows, as far as listings have shown it."""
+    """One object that grows, as far as listings have shown it.
+
+    Attributes:
+        fault: with which the last reading ended; None if it went well.
+    """
 
     def __init__(self, reader: Reader, uri: str, mirror: Path | None = None) -> None:
+        self.fault: StoreError | None = None
         self._reader = reader
         self._uri = uri
         self._presence = Presence(uri)
@@ -117,6 +136,11 @@ class RemoteFile:
         self._offset = 0
         self._size = 0
         self._version = ""
+
+    @property
+    def behind(self) -> int:
+        """How many bytes there are that have not been read."""
+        return max(0, self._size - self._offset)
 
     def note(self, listed: Listed) -> None:
         """Take what a listing says; a shorter file is another one and begins anew."""
@@ -133,8 +157,10 @@ class RemoteFile:
             try:
                 data = self._reader.read_range(self._uri, at, min(end, at + _REQUEST_BYTES))
             except StoreError as error:
+                self.fault = error
                 self._presence.lost(OSError(errno.EIO, error.message))
                 return
+            self.fault = None
             self._presence.found()
             if not data:  # it was replaced by a shorter one since: the next listing tells
                 return

@@ -77,6 +77,7 @@ class Meter:
         self._place = place
         self._settings = settings.metrics
         self._remote = RemotePlaces(settings.accounts, settings.mirror)
+        self._folders: dict[str, RemoteFolder] = {}  # by the source's name
         self._ledger = ledger
         self._report = report
         self._reports = 0
@@ -128,6 +129,25 @@ class Meter:
             if not followed.is_reported and not followed.is_awaited:
                 self._take(followed, followed.evaluator.add(followed.source.poll()))
         self._forward(self._limit.due(time.monotonic()))
+
+    def catch_up(self) -> None:
+        """Read all that a step has written; what was read stays read when this raises.
+
+        Raises:
+            TransientStoreError: a store did not answer, and the score may be in what is missing.
+            MetricError: a policy says that the trial must fail.
+        """
+        behind = -1
+        while behind:
+            self.poll()
+            before, behind = behind, 0
+            for followed in self._followed:
+                folder = self._folders.get(followed.name)
+                if folder is not None and not (followed.is_reported or followed.is_awaited):
+                    folder.raise_fault()
+                    behind += folder.behind
+            if behind == before:  # what cannot be read at all, `account` tells
+                return
 
     def complete(self, step: str) -> None:
         """Note that a step of the trial has ended: the sources that it wrote are complete.
@@ -225,11 +245,13 @@ class Meter:
         """Files or folders of a source; the key of a step stands for what its job prints."""
         if "://" in text:
             several = len(self._settings.sources) > 1
-            return [self._remote.folder(text, name if several else "")]
+            folder = self._remote.folder(text, name if several else "")
+            self._folders[name] = folder
+            return [folder]
         if self._settings.kind != "stdout" or Path(text).is_absolute():
             return [Path(text)]
-        folder = self._place.output_directory
-        return [folder / f"{text}.stdout", folder / f"{text}.stderr"]
+        logs = self._place.output_directory
+        return [logs / f"{text}.stdout", logs / f"{text}.stderr"]
 
 
 def step_of_source(source: str, steps: Sequence[str]) -> str:

@@ -108,6 +108,7 @@ class TrialRunner:
                     self._meter.poll()
                 else:
                     self._run_step(step)
+                self._retrier(self._meter.catch_up)
                 self._meter.complete(step.key)
             final = self._meter.final()
         except Interrupted:

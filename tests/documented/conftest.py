@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -69,11 +70,17 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def clone(snapshot: Path, tmp_path: Path) -> Callable[..., Checkout]:
-    """Make a checkout: `clone("a folder's name")`."""
+def clone(make_checkout: Callable[..., Checkout], tmp_path: Path) -> Callable[..., Checkout]:
+    """Make a checkout in the test's own folder: `clone("a folder's name")`."""
+    return functools.partial(make_checkout, tmp_path)
 
-    def make(name: str = "checkout") -> Checkout:
-        path, home = tmp_path / name, tmp_path / "home"
+
+@pytest.fixture(scope="session")
+def make_checkout(snapshot: Path) -> Callable[..., Checkout]:
+    """Make a checkout somewhere: `make_checkout(folder, "a name")`."""
+
+    def make(folder: Path, name: str = "checkout") -> Checkout:
+        path, home = folder / name, folder / "home"
         shutil.copytree(snapshot, path)
         home.mkdir(exist_ok=True)
         _link_packages(path / ".venv")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpo_nni.errors import StoreError
+from hpo_nni.errors import StoreError, TransientStoreError
 from hpo_nni.metrics.events import EventSource
 from hpo_nni.metrics.remote import RemoteFolder
 from hpo_nni.metrics.sources import open_source
@@ -239,3 +239,24 @@ def test_any_store_will_do(tmp_path, frame, event):
     source = open_source("summary", [RemoteFolder(LocalStore(), [str(tmp_path)])], ["auc"], {})
 
     assert steps(source.poll()) == [(1, {"auc": 0.5})]
+
+
+def test_what_could_not_be_read_for_now_is_raised_until_it_is_read(
+    store, server, put, frame, event
+):
+    folder = RemoteFolder(store, [EVAL_VAL])
+    source = EventSource(folder, ["auc"])
+    put([frame(event(1, auc=0.5))])
+    server.faults.add(RequestFault(Action.REFUSE, "GET", query="list-type"))
+    server.faults.add(RequestFault(Action.REFUSE, "GET", path="tfevents"))
+
+    assert source.poll() == []
+    with pytest.raises(TransientStoreError, match="cannot list"):
+        folder.raise_fault()
+    assert source.poll() == []
+    with pytest.raises(TransientStoreError, match="cannot read"):
+        folder.raise_fault()
+    assert folder.behind > 0
+    assert steps(source.poll()) == [(1, {"auc": 0.5})]
+    folder.raise_fault()
+    assert folder.behind == 0

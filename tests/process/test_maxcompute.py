@@ -218,6 +218,18 @@ def test_what_may_pass_is_tried_again_and_no_step_runs_twice(cloud, folder, faul
     assert not cloud.jobs.instances.running()
 
 
+def test_what_was_written_last_is_read_though_the_store_is_busy_then(cloud, folder):
+    cloud.oss.faults.add(RequestFault(Action.REFUSE, "GET", path="tfevents", status=503, times=4))
+
+    code, _, err = cloud.run(folder, {"train_config.num_steps": 60})
+
+    assert code == 0, err
+    (instance,) = cloud.jobs.instances.submitted()
+    with ledger_of(folder) as ledger:
+        (trial,) = ledger.trials(ledger.experiments()[0].id)
+    assert trial.score == pytest.approx(cloud.scores(instance)[-1])
+
+
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
