@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo_nni.cli.find import find_experiment, ledgers
 from hpo_nni.cli.progress import clock
-from hpo_nni.errors import HpoNniError, RegistryError
+from hpo_nni.errors import HpoNniError, LedgerError, RegistryError
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.leftovers import find_leftovers
 from hpo_nni.trial.platforms import reopen_platform
@@ -45,9 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
         ledger, experiment = find_experiment(what, None)
         folders, experiment_id = [ledger.path.parent], experiment.id
         ledger.close()
-    count = sum(_show(folder, experiment_id) for folder in folders)
+    count, unread = 0, False
+    for folder in folders:
+        try:
+            count += _show(folder, experiment_id)
+        except LedgerError as error:  # the others may have jobs that cost money
+            print(f"error: {error}", file=sys.stderr)
+            unread = True
     print(f"{count or 'no'} job{'s' if count != 1 else ''} may run")
-    return 0
+    return int(unread)
 
 
 def _show(directory: Path, experiment_id: str | None) -> int:

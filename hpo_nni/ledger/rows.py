@@ -58,10 +58,12 @@ DECODERS = {
 def columns(kind: type) -> str:
     """The columns of a record's table, ready for SQL.
 
+    In brackets: what stands in double quotes and is no column is a string to SQLite.
+
     >>> columns(DecisionRecord)
-    '"trial_id", "actor", "action", "reason", "time", "figures"'
+    '[trial_id], [actor], [action], [reason], [time], [figures]'
     """
-    return ", ".join(f'"{field.name}"' for field in dataclasses.fields(kind))
+    return ", ".join(f"[{field.name}]" for field in dataclasses.fields(kind))
 
 
 def insert(kind: type, *, verb: str = "INSERT") -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
 
 from hpo_nni.cli.main import main
+from hpo_nni.ledger import LEDGER_NAME
 from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import JobRecord, TrialState
 from hpo_nni.platforms.base import JobSpec, JobState
@@ -69,6 +71,28 @@ def test_jobs_says_what_cannot_be_asked_and_why(book, capsys):
     assert "the platform shows nothing of this name" in printed
     assert "unknown: there is no local job two" in printed
     assert printed.count("runner     process 1 on elsewhere") == 2
+
+
+def test_jobs_shows_those_of_every_ledger_that_can_be_read(
+    book, start, tmp_path, capsys, monkeypatch
+):
+    start(0)
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / LEDGER_NAME).write_bytes(b"no database" * 100)
+    index = tmp_path / "nni-experiments" / ".experiment"
+    index.parent.mkdir()
+    index.write_text(
+        json.dumps({str(one): {"id": "x", "logDir": str(one)} for one in (book.folder, damaged)}),
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert main(["jobs"]) == 1
+
+    printed = capsys.readouterr()
+    assert printed.out.endswith("1 job may run\n")
+    assert str(damaged) in printed.err
 
 
 def test_jobs_of_a_directory_without_any(book, capsys):
