@@ -142,6 +142,7 @@ def _notes(xflow: XFlow, request: Request, project: str, region: str) -> Iterato
     config = xflow.parameters.get("config", "")
     if config:
         yield f"trials train with copies of {request.config.name}; is it the same as {config}?"
+    yield from request.metric_notes()
     if xflow.parameters.get("edit_config_json"):
         yield "-Dedit_config_json is applied after a trial's parameters: what it sets is not tuned"
     if xflow.parameters.get("eval_method") == "none":

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from hpo_nni.documents import Kind, parse_document, to_data
 from hpo_nni.documents.easyrec import looks_like_easyrec
-from hpo_nni.drafts.metrics import easyrec_weights, named_weights
+from hpo_nni.drafts.metrics import easyrec_weights, named_weights, towers_without_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -66,6 +66,11 @@ class Request:
             return dict(self.weights)
         data: Any = to_data(self.document)
         return easyrec_weights(data) if self.is_easyrec else named_weights(data)
+
+    def metric_notes(self) -> Iterator[str]:
+        """What is odd about the metrics that the config names."""
+        if self.is_easyrec and towers_without_metrics(to_data(self.document)):
+            yield "no tower has a metrics_set of its own, and EasyRec writes no metrics without one"
 
 
 @dataclass(frozen=True)

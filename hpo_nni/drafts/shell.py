@@ -51,7 +51,7 @@ def draft_shell(request: Request) -> TrialDraft:
     above = os.path.relpath(request.here, request.folder)
     if above != ".":
         command = f"cd {shlex.quote(above)} && {command}"
-    weights, notes = request.asked_weights(), []
+    weights, notes = request.asked_weights(), list(request.metric_notes())
     if not weights:
         weights = dict(GUESSED)
         notes.append("no metric is known: `auc` is only an example; name yours by --metric NAME=1")

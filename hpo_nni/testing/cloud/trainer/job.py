@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from google.protobuf import text_format
 
-from hpo_nni.testing.cloud.trainer import events
+from hpo_nni.testing.cloud.trainer import events, metrics
 from hpo_nni.testing.cloud.trainer.clicks import clicks, together
 from hpo_nni.testing.cloud.trainer.edits import apply_edits
 from hpo_nni.testing.cloud.trainer.model import Model, auc, log_loss, train
@@ -96,6 +96,10 @@ def evaluate(model: Model, data: Clicks, plan: Plan) -> dict[str, float]:
         values[f"loss/loss/cross_entropy_loss{task.suffix}"] = loss
         if task.suffix:
             values[f"loss{task.suffix}"] = loss
+        for kind, name, topk in task.asked:
+            found = metrics.value(kind, topk, chances[:, place], data.labels[:, place])
+            if found is not None:
+                values[name] = found
     return values | {"loss": total, "loss/loss/total_loss": total}
 
 

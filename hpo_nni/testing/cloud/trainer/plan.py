@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpo_nni.testing.cloud.trainer.clicks import vocabulary
+from hpo_nni.testing.cloud.trainer.metrics import names_of
 from hpo_nni.testing.cloud.trainer.model import Shape
 
 if TYPE_CHECKING:
@@ -33,10 +34,15 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class Task:
-    """One label and the suffix of its metrics, which is empty for models of one task."""
+    """One label and the suffix of its metrics, which is empty for models of one task.
+
+    Attributes:
+        asked: what the config asks for: kind, written name and `topk` of each metric.
+    """
 
     label: str
     suffix: str
+    asked: tuple[tuple[str, str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,17 +101,20 @@ def _model(config: Any) -> Any:
 def _tasks(config: Any) -> Iterator[Task]:
     model = _model(config)
     labels = list(config.data_config.label_fields)
-    towers = list(getattr(model, "task_towers", [])) or [
-        tower
-        for name in ("ctr_tower", "cvr_tower")
-        if (tower := getattr(model, name, None)) is not None
-    ]
+    towers = [*getattr(model, "task_towers", []), *config.model_config.model_params.task_towers]
+    conversions = None
+    if not towers and hasattr(model, "cvr_tower"):
+        conversions = model.cvr_tower
+        towers = [model.ctr_tower, conversions]
     for place, tower in enumerate(towers):
         label = tower.label_name or (labels[place] if place < len(labels) else tower.tower_name)
-        yield Task(label, f"_{tower.tower_name}" if tower.tower_name else "")
-    if not towers:
-        for place, label in enumerate(labels[:1] or []):
-            yield Task(label, "" if place == 0 else f"_{label}")
+        suffix = f"_{tower.tower_name}" if tower.tower_name else ""
+        suffixes = ["_ctcvr", f"{suffix}_masked"] if tower is conversions else [suffix]
+        asked = [one for own in suffixes for one in names_of(tower.metrics_set, own)]
+        yield Task(label, suffix, tuple(asked))
+    if not towers and labels:
+        asked = list(names_of(config.eval_config.metrics_set, "", config.model_config.model_class))
+        yield Task(labels[0], "", tuple(asked))
 
 
 def _hidden(config: Any) -> int:

@@ -73,8 +73,9 @@ EvalMetrics
   auc: Metric|metric, gauc: GroupMetric|metric, session_auc: GroupMetric|metric
   max_f1: Metric|metric, accuracy: Metric|metric, recall_at_topk: Metric|metric
   mean_absolute_error: Metric|metric, mean_squared_error: Metric|metric
+  root_mean_squared_error: Metric|metric
 Metric
-  num_thresholds: uint32
+  num_thresholds: uint32, topk: uint32
 GroupMetric
   uid_field: string, session_id_field: string, reduction: string
 DatasetConfig
@@ -110,6 +111,7 @@ ExportConfig
   exports_to_keep: int32, multi_placeholder: bool
 EasyRecModel
   model_class: string, model_name: string, feature_groups: FeatureGroup*
+  model_params: ModelParams
   embedding_regularization: float, num_class: uint32, use_embedding_variable: bool
   wide_and_deep: WideAndDeep|model, deepfm: DeepFM|model, multi_tower: MultiTower|model
   fm: FM|model, dcn: DCN|model, autoint: AutoInt|model, dbmtl: DBMTL|model, mmoe: MMoE|model
@@ -161,6 +163,8 @@ SimpleMultiTask
   task_towers: TaskTower*, l2_regularization: float
 DSSM
   user_tower: Tower, item_tower: Tower, l2_regularization: float, temperature: float
+ModelParams
+  task_towers: TaskTower*, l2_regularization: float
 TaskTower
   tower_name: string, label_name: string, metrics_set: EvalMetrics*, num_class: uint32, dnn: DNN
   weight: float, task_space_indicator_label: string, in_task_space_weight: float

@@ -65,6 +65,18 @@ def test_metrics_are_named_after_the_towers(model, tasks):
     assert [(task.label, task.suffix) for task in found.tasks] == tasks
 
 
+def test_a_task_knows_the_metrics_that_its_tower_asks_for():
+    metrics = "metrics_set { auc {} }"
+    model = (
+        f'esmm {{ ctr_tower {{ tower_name: "ctr" label_name: "click" {metrics} }}'
+        f' cvr_tower {{ tower_name: "cvr" label_name: "buy" {metrics} }} }}'
+    )
+    found = plan(f"{CONSTANT} {FEATURES} model_config {{ {model} }}")
+
+    asked = [[name for _, name, _ in task.asked] for task in found.tasks]
+    assert asked == [["auc_ctr"], ["auc_ctcvr", "auc_cvr_masked"]]
+
+
 @pytest.mark.parametrize(
     "schedule, rates",
     [
