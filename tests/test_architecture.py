@@ -41,6 +41,7 @@ SDKS = {
     "optuna": {"optimizers"},
     "odps": {"platforms"},
     "oss2": {"stores"},
+    "fsspec": {"stores"},
 }
 
 

@@ -31,6 +31,7 @@ from hpo_nni.nni_api import launch
 from hpo_nni.nni_api.dispatcher_log import fatal_error
 from hpo_nni.trial.halting import halt
 from hpo_nni.trial.shutdown import SIGNALS, Shutdown
+from hpo_nni.trial.spending import Account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,7 @@ HELP = "run an experiment in the foreground: progress, a clean end, the best con
 
 POLL_SECONDS = 1.0
 ENDING_SECONDS = 30.0  # how long jobs may take to end before we say that they did not
+BUDGET_SECONDS = 60.0  # the same, where the tuner may yet find that the budget has room
 IDLE_SECONDS = 5.0  # without a trial in NNI before an experiment counts as stuck
 ENDED = {"DONE", "ERROR", "STOPPED"}
 STARVED = "TUNER_NO_MORE_TRIAL"  # it never becomes DONE; NO_MORE_TRIAL, the limit, does
@@ -165,10 +167,12 @@ def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown
             progress.show(trials, limits, time.monotonic() - started, cost)
         if any(trial.status in ALIVE for trial in known_to_nni):
             busy = time.monotonic()
-        is_stuck = time.monotonic() - busy > IDLE_SECONDS
+        idle = time.monotonic() - busy
+        is_stuck = idle > IDLE_SECONDS
+        is_starved = status == STARVED and idle > _patience(ledger, experiment.id)
         # what runs may end, but nothing else would begin
         is_paused = bool(_pause(ledger, experiment.id)) and not ledger.live_jobs(experiment.id)
-        if status in ENDED or (is_stuck and status == STARVED) or is_paused:
+        if status in ENDED or is_starved or is_paused:
             if progress is not None:
                 progress.finish(trials, limits, time.monotonic() - started, cost)
             return "" if status != "ERROR" else _words_of(experiment)
@@ -176,6 +180,18 @@ def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown
             return _with_cause(experiment, "the tuner or the assessor failed, and NNI cannot go on")
         interrupted.wait(POLL_SECONDS)
     return ""
+
+
+def _patience(ledger: Ledger, experiment_id: str) -> float:
+    """How long no trial may run before a tuner that proposed nothing is taken at its word.
+
+    With a budget it is asked again when a trial has ended, which may have been cheaper than feared.
+    """
+    account = Account.read(ledger, experiment_id, time.time())
+    last = max((trial.ended or 0.0 for trial in ledger.trials(experiment_id)), default=0.0)
+    if account is None or account.budget is None or (account.stopped and account.stopped_at > last):
+        return IDLE_SECONDS
+    return BUDGET_SECONDS
 
 
 def _logs(experiment: RunningExperiment) -> Path:

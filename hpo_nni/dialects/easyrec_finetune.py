@@ -25,6 +25,7 @@ from hpo_nni.platforms.maxcompute_edits import PARAMETER, read_edits, with_edits
 from hpo_nni.platforms.pai_command import format_pai_command, xflow_from_pairs
 from hpo_nni.trial import settings as newer
 from hpo_nni.trial.accounts import OLD_COMMAND, read_accounts
+from hpo_nni.trial.cost_settings import check_costs, read_costs
 from hpo_nni.trial.entry import execute, new_parser
 from hpo_nni.trial.ini import read_ini, read_text, split_lines
 from hpo_nni.trial.metric_settings import SECTION
@@ -114,20 +115,24 @@ def load_finetune(
     days = chain.days(substitutions.point or {}, reading) if chain else []
     directories = {f"metric_source_{name}": flow.parameters["model_dir"] for name, flow in days}
     metrics = read_metrics(SectionReader(reading, SECTION), directories)
+    steps = tuple(
+        Step(f"cmd1_{name}", format_pai_command(flow), section.line) for name, flow in days
+    )
+    costs = read_costs(reading, path.parent)
+    check_costs(reading, costs, steps)
     if reading.problems:
         raise SettingsError(sorted(reading.problems, key=newer.line_of))
     return TrialSettings(
         path=path,
         platform=MAXCOMPUTE,
-        steps=tuple(
-            Step(f"cmd1_{name}", format_pai_command(flow), section.line) for name, flow in days
-        ),
+        steps=steps,
         files=(),
         metrics=metrics,
         passes_point=True,
         warnings=tuple(reading.warnings),
         accounts=accounts,
         mirror=str(Path(exp_dir, own_name).absolute()) if exp_dir else "",
+        costs=costs,
     )
 
 

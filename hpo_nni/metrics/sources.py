@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hpo_nni.metrics.base import MetricPoint, MetricSource
     from hpo_nni.metrics.events import EventFolder
+    from hpo_nni.metrics.table_source import Statement
 
 SOURCES = Registry(
     group="hpo_nni.metric_sources",
@@ -25,6 +26,7 @@ SOURCES = Registry(
         "stdout": "hpo_nni.metrics.stdout:StdoutSource",
         "json": "hpo_nni.metrics.json_source:JsonSource",
         "csv": "hpo_nni.metrics.csv_source:CsvSource",
+        "table": "hpo_nni.metrics.table_source:TableSource",
     },
 )
 OPTIONS: Mapping[str, frozenset[str]] = {  # what each built-in kind understands
@@ -32,9 +34,9 @@ OPTIONS: Mapping[str, frozenset[str]] = {  # what each built-in kind understands
     "stdout": frozenset({"step_regex"}),
     "json": frozenset({"step_key"}),
     "csv": frozenset({"step_key"}),
+    "table": frozenset({"step_key"}),
 }
 _PLANNED = {
-    "table": "metrics from a table by SQL come with the platforms that have tables",
     "api": "metrics from a service's own interface come with the platforms that have one",
 }
 
@@ -68,7 +70,7 @@ def find_problems(kind: str, metrics: Collection[str], options: Mapping[str, str
 
 def open_source(
     kind: str,
-    paths: Sequence[Path | EventFolder],
+    paths: Sequence[Path | EventFolder | Statement],
     metrics: Sequence[str],
     options: Mapping[str, str],
 ) -> MetricSource:
@@ -78,7 +80,7 @@ def open_source(
         kind: `metric_type` in the ini.
         paths: directories of event files, also remote ones, or files; several are read in this
             order at each poll.
-            For `summary`, a `RemoteFolder` will do.
+            For `summary`, a `RemoteFolder` will do; `table` takes a `Statement`.
         metrics: the keys of `metric_dict`.
         options: `step_regex`, `step_key`; empty ones are as good as none.
 

@@ -60,6 +60,13 @@ class SubInstance(NamedTuple):
     id: str
 
 
+class Rows(NamedTuple):
+    """What a statement selected: a value for each column in each row, None for NULL."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
 class MaxComputeService:
     """The calls that are needed, on the instances of one project."""
 
@@ -121,6 +128,19 @@ class MaxComputeService:
             return "\n".join(text for text in found.values() if text).strip()
 
         return self._call(f"ask for the result of {instance_id}", ask)
+
+    def rows(self, instance_id: str) -> Rows:
+        """What a statement that has ended selected, as far as the service gives it to anybody.
+
+        That is 10,000 rows; more would need the right to download tables.
+        """
+
+        def ask() -> Rows:
+            with self._instance(instance_id).open_reader(tunnel=True, limit=True) as reader:
+                columns = tuple(str(column.name) for column in reader.schema.columns)
+                return Rows(columns, tuple(tuple(record.values) for record in reader))
+
+        return self._call(f"read what {instance_id} selected", ask)
 
     def sub_instances(self, instance_id: str) -> list[SubInstance]:
         """All that an XFlow has started so far, those of its own sub-workflows included.

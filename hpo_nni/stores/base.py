@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from hpo_nni.errors import RegistryError, StoreError
+from hpo_nni.errors import MissingExtraError, Problem, RegistryError, StoreError
 from hpo_nni.registry import Registry
 
 if TYPE_CHECKING:
@@ -14,6 +14,11 @@ STORES = Registry(
     group="hpo_nni.stores",
     builtin={"file": "hpo_nni.stores.local:LocalStore", "oss": "hpo_nni.stores.oss:OssStore"},
     extras={"hpo_nni.stores.oss": "maxcompute"},
+)
+_ELSEWHERE = Registry(
+    group="hpo_nni.stores",
+    builtin={"fsspec": "hpo_nni.stores.fsspec_store:FsspecStore"},
+    extras={"hpo_nni.stores.fsspec_store": "fsspec"},
 )
 
 
@@ -76,12 +81,8 @@ def open_store(uri: str, connections: Mapping[str, Any] | None = None) -> Store:
     scheme = scheme.lower() if separator else "file"
     try:
         opener = STORES.load(scheme)
-    except RegistryError as error:
-        raise StoreError(
-            f"no store reads {scheme}:// yet: {uri}",
-            uri=uri,
-            hint="copy the file to this machine and name it by its path",
-        ) from error
+    except RegistryError:
+        return _open_elsewhere(uri, scheme)
     if scheme == "file":
         local: Store = opener()
         return local
@@ -93,4 +94,31 @@ def open_store(uri: str, connections: Mapping[str, Any] | None = None) -> Store:
             hint=f"the settings need a section [{scheme}_config]",
         )
     store: Store = opener(connection)
+    return store
+
+
+def find_scheme_problem(uri: str) -> Problem | None:
+    """Why nothing can be read or written there, whatever the account; None if it can."""
+    scheme = uri.partition("://")[0].lower()
+    if scheme in STORES.names():
+        return None
+    try:
+        _open_elsewhere(uri, scheme)
+    except (StoreError, MissingExtraError) as error:
+        return Problem("", error.message, error.hint)
+    return None
+
+
+def _open_elsewhere(uri: str, scheme: str) -> Store:
+    """The store of a scheme that is not ours: fsspec's, where it is installed."""
+    try:
+        opener = _ELSEWHERE.load("fsspec")
+    except MissingExtraError as error:
+        raise MissingExtraError(
+            f"{uri}: {scheme}:// is reached through fsspec, which is not installed",
+            hint="pip install 'hpo-nni[fsspec]', and what fsspec needs for the scheme; or copy the "
+            "file to this machine and name it by its path",
+        ) from error
+    opener.check(uri)
+    store: Store = opener()
     return store

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo_nni.errors import SettingsError
+from hpo_nni.errors import Problem, SettingsError
 from hpo_nni.secrets import CredentialReferences, Reference
-from hpo_nni.stores.base import STORES, open_store
+from hpo_nni.stores.base import STORES, find_scheme_problem, open_store
 from hpo_nni.trial.ini import read_ini, read_text, split_lines
 from hpo_nni.trial.rehearsal import Rehearsal
 from hpo_nni.trial.sections import Reading, SectionReader
@@ -22,7 +22,6 @@ from hpo_nni.trial.templates import render
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from hpo_nni.errors import Problem
     from hpo_nni.platforms.maxcompute_service import MaxComputeConnection
     from hpo_nni.secrets import Secret
     from hpo_nni.stores.base import Store
@@ -51,6 +50,7 @@ _SPELLINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "role_arn": ("role_arn",),
     },
 }
+_NO_OSS = "{} needs a section [oss_config]"
 _PAIR = ("key_id", "key_secret")
 _NEEDED = {OSS: ("endpoint", *_PAIR), ODPS: ("endpoint", "project", *_PAIR)}
 
@@ -96,9 +96,11 @@ class Accounts:
     oss: Account | None = None
     odps: Account | None = None
 
-    def schemes(self) -> frozenset[str]:
-        """The schemes of URIs that can be reached."""
-        return frozenset({"oss"} if self.oss is not None else ())
+    def find_problem(self, uri: str) -> Problem | None:
+        """Why a URI cannot be reached, without trying it; None if it may be."""
+        if not uri.lower().startswith("oss://"):
+            return find_scheme_problem(uri)
+        return None if self.oss is not None else Problem("", _NO_OSS.format(uri), "endpoint, keys")
 
     def secrets(self, environ: Mapping[str, str]) -> Iterator[Secret]:
         """All values that must not be shown.

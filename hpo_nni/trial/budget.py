@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from hpo_nni.costs import judge_budget, money, trial_cost
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hpo_nni.costs import Room
     from hpo_nni.ledger import Ledger
     from hpo_nni.trial.cost_settings import CostSettings
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 # keys of an experiment's settings in the ledger
 FACTS = "cost"  # what was read in [cost_config]
 STOPPED = "budget_stop"  # why no further trial is started; empty while one may be
+STOPPED_AT = "budget_stop_at"  # when that was said last; seconds since the epoch
 KEPT_BY_TUNER = "tuner_keeps_budget"  # whether the tuner asks before it proposes
 
 
@@ -40,7 +43,7 @@ class Budget:
         if not self.costs.has_prices:
             return ""
         reason = self._refusal(self._room(now, awaited=awaited))
-        self._note({STOPPED: reason, KEPT_BY_TUNER: True})
+        self._note({STOPPED: reason, STOPPED_AT: now, KEPT_BY_TUNER: True})
         return reason
 
     def admit_trial(self, now: float, trial_id: str) -> str:
@@ -52,7 +55,8 @@ class Budget:
         if not self.costs.has_prices:
             return ""
         reason = self._refusal(self._room(now, trial_id=trial_id))
-        self._note({STOPPED: reason} if reason or not self.is_kept_by_tuner else {})
+        is_last_word = reason or not self.is_kept_by_tuner
+        self._note({STOPPED: reason, STOPPED_AT: now} if is_last_word else {})
         return reason
 
     @property
@@ -92,5 +96,5 @@ class Budget:
             f"{yet}, and one more is expected to cost {money(room.need)}"
         )
 
-    def _note(self, more: dict[str, str | bool]) -> None:
+    def _note(self, more: Mapping[str, str | float | bool]) -> None:
         self.ledger.note_settings(self.experiment_id, {FACTS: self.costs.facts(), **more})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hpo_nni.trial.substitutions import PER_TRIAL
 
 if TYPE_CHECKING:
+    from hpo_nni.trial.accounts import Accounts
     from hpo_nni.trial.ini import Entry
     from hpo_nni.trial.sections import Reading, SectionReader
 
@@ -38,7 +39,7 @@ def read_files(
     section: SectionReader,
     reading: Reading,
     folder: Path,
-    schemes: frozenset[str],
+    accounts: Accounts,
     *,
     is_remote: bool,
 ) -> tuple[ConfigFile, ...]:
@@ -48,7 +49,7 @@ def read_files(
         section: reads `[params_config]`.
         reading: of the whole file.
         folder: what relative paths are relative to.
-        schemes: of URIs that there are accounts for.
+        accounts: tell which URIs can be reached.
         is_remote: whether jobs run where they cannot read files of this machine.
     """
     files: list[ConfigFile] = []
@@ -57,7 +58,7 @@ def read_files(
         source, target = _read_paths(section, entry, reading, folder)
         if target in {file.target for file in files}:
             section.fault(entry.key, "two files go to the same place", "give each a place")
-        _check_schemes(section, entry, (source, target), schemes)
+        _check_schemes(section, entry, (source, target), accounts)
         if is_remote and "://" not in target:
             hint = "as in base.config,oss://bucket/configs/${exp_id}_${trial_id}.config"
             section.fault(entry.key, f"jobs on MaxCompute cannot read {target}", hint)
@@ -78,14 +79,12 @@ def read_files(
 
 
 def _check_schemes(
-    section: SectionReader, entry: Entry, paths: tuple[str, str], schemes: frozenset[str]
+    section: SectionReader, entry: Entry, paths: tuple[str, str], accounts: Accounts
 ) -> None:
     for path in paths:
-        scheme, separator, _ = path.partition("://")
-        if separator and scheme not in schemes:
-            message = f"{path} cannot be reached"
-            hint = f"it needs a section [{scheme}_config]" if scheme == "oss" else ""
-            section.fault(entry.key, message, hint or "config files are local or on oss://")
+        problem = accounts.find_problem(path) if "://" in path else None
+        if problem is not None:
+            section.fault(entry.key, problem.message, problem.hint)
             return
 
 

@@ -108,6 +108,8 @@ def check_costs(reading: Reading, costs: CostSettings, steps: Sequence[Step]) ->
     if not costs.has_prices:
         return
     section = SectionReader(reading, SECTION)
+    unpriced: list[str] = []
+    uncounted: dict[str, None] = {}
     for step in steps:
         try:
             resources = costs.resources_of(step.command)
@@ -118,12 +120,14 @@ def check_costs(reading: Reading, costs: CostSettings, steps: Sequence[Step]) ->
         except CommandSyntaxError:
             continue  # it is a fault of its own, elsewhere
         if costs.prices.rate(resources) is None:
-            _note_unpriced(section, costs, step)
-            continue
-        for kind in costs.prices.unpriced(resources):
-            key = f"{kind.partition(':')[0]}_hour"
-            message = f"{step.key} takes {kind}, which has no price and is not counted"
-            section.warn("", f"{message} (hint: {key}=...)")
+            unpriced.append(step.key)
+        else:
+            uncounted |= dict.fromkeys(costs.prices.unpriced(resources))
+    if unpriced:
+        _note_unpriced(section, costs, ", ".join(unpriced))
+    for kind in uncounted:
+        hint = f"{kind.partition(':')[0]}_hour=..."
+        section.warn("", f"jobs take {kind}, which has no price and is not counted (hint: {hint})")
 
 
 def load_costs(path: Path) -> CostSettings:
@@ -142,8 +146,8 @@ def load_costs(path: Path) -> CostSettings:
     return costs
 
 
-def _note_unpriced(section: SectionReader, costs: CostSettings, step: Step) -> None:
-    message = f"{step.key} has no price: it is not known what it takes"
+def _note_unpriced(section: SectionReader, costs: CostSettings, steps: str) -> None:
+    message = f"there is no price for {steps}: it is not known what such a job takes"
     hint = "say so, as in cpu=4 and memory=16, or give job_hour, the price of any job"
     if costs.budget is not None:
         section.fault("budget", f"{message}, so no budget can be kept", hint)

@@ -23,7 +23,9 @@ from hpo_nni.metrics import (
     open_source,
     report_values,
 )
+from hpo_nni.metrics.table_source import Statement
 from hpo_nni.trial.remote_places import RemotePlaces
+from hpo_nni.trial.tables import TrialTables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -65,6 +67,7 @@ class Meter:
         settings: the trial's settings.
         ledger: where every evaluation goes.
         report: takes (sequence, values) for NNI.
+        pause: sleeps so many seconds; may raise, to give up.
     """
 
     def __init__(
@@ -73,11 +76,13 @@ class Meter:
         settings: TrialSettings,
         ledger: Ledger,
         report: Callable[[int, Mapping[str, float]], None],
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self._place = place
         self._settings = settings.metrics
         self._remote = RemotePlaces(settings.accounts, settings.mirror)
         self._folders: dict[str, RemoteFolder] = {}  # by the source's name
+        self._tables = TrialTables(settings.accounts, pause)
         self._ledger = ledger
         self._report = report
         self._reports = 0
@@ -112,8 +117,12 @@ class Meter:
         """Look at each remote place once, where there may be nothing yet.
 
         Raises:
-            StoreError: it cannot be reached with this account; so nothing need be submitted.
+            StoreError, PlatformError: it cannot be reached with this account; so nothing need be
+                submitted.
         """
+        if self._settings.kind == "table":
+            self._tables.reach()
+            return
         for _, text in self._settings.sources:
             if "://" in text:
                 self._remote.reach(text)
@@ -241,8 +250,10 @@ class Meter:
         ]
         return min(scores, key=lambda score: self.direction.sign * score, default=None)
 
-    def _paths(self, name: str, text: str) -> list[Path | RemoteFolder]:
+    def _paths(self, name: str, text: str) -> list[Path | RemoteFolder | Statement]:
         """Files or folders of a source; the key of a step stands for what its job prints."""
+        if self._settings.kind == "table":
+            return [Statement(text, self._tables)]
         if "://" in text:
             several = len(self._settings.sources) > 1
             folder = self._remote.folder(text, name if several else "")

@@ -6,6 +6,7 @@ import ast
 import difflib
 import json
 import math
+import re
 import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hpo_nni.direction import Direction
 from hpo_nni.metrics import SOURCES, FinalMode, Policy, find_problems
 from hpo_nni.registry import did_you_mean
+from hpo_nni.trial.accounts import Accounts
 from hpo_nni.trial.substitutions import PER_TRIAL
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 SECTION = "metric_config"
 REMOTE_POLL = 10.0  # seconds; each poll is a handful of requests to services that count them
-REMOTE_SCHEMES = ("oss",)
+_SELECT = re.compile(r"(?is)(?:\s|--[^\n]*\n|set\s[^;]*;)*(?:select|with)\b")
 _OPTIONS = ("step_key", "step_regex")
 _KEYS = (
     "metric_type",
@@ -47,8 +49,8 @@ class MetricSettings:
 
     Attributes:
         kind: `metric_type`, in lower case.
-        sources: key of the ini and its value: an absolute path, a URI, or for `stdout` the key of a
-            step.
+        sources: key of the ini and its value: an absolute path, a URI, a statement for `table`, or
+            for `stdout` the key of a step.
         weights: metric (for `stdout` a regular expression) -> weight; finite, not all zero.
         report_interval: the least number of seconds between intermediate results.
         poll_interval: seconds between two looks at the sources.
@@ -78,24 +80,27 @@ class Surroundings:
     Attributes:
         steps: the keys of `[platform_config]` that are steps.
         folder: what relative paths are relative to.
-        schemes: of URIs that there are accounts for.
+        accounts: tell which URIs can be reached.
         is_remote: whether jobs run somewhere else and leave no logs here.
+        has_tables: whether there is an account whose tables can be asked.
     """
 
     steps: Sequence[str]
     folder: Path
-    schemes: frozenset[str] = frozenset()
+    accounts: Accounts = field(default_factory=Accounts)
     is_remote: bool = False
+    has_tables: bool = False
 
 
 def read_metrics(section: SectionReader, around: Surroundings) -> MetricSettings:
     """Read `[metric_config]`; faults go to the section's reader."""
     kind = section.word("metric_type").lower()
     if not kind:
-        hint = "one of summary, stdout, json, csv"
+        hint = "one of summary, stdout, json, csv, table"
         section.fault("", "metric_type is missing: where do metrics come from?", hint)
     weights = _weights(section)
     final_mode = section.choice("final_mode", FinalMode.BEST)
+    usual_poll = REMOTE_POLL if around.is_remote or kind == "table" else 1.0
     settings = MetricSettings(
         kind=kind,
         sources=_sources(section, kind, around),
@@ -106,7 +111,7 @@ def read_metrics(section: SectionReader, around: Surroundings) -> MetricSettings
         nonfinite_policy=section.choice("nonfinite_policy", Policy.FAIL),
         missing_policy=section.choice("missing_policy", Policy.SKIP),
         report_interval=section.seconds("report_interval", 1.0),
-        poll_interval=section.seconds("poll_interval", REMOTE_POLL if around.is_remote else 1.0),
+        poll_interval=section.seconds("poll_interval", usual_poll),
         step_key=section.text("step_key"),
         step_regex=section.text("step_regex"),
         lines={key: entry.line for key, entry in section.entries.items()},
@@ -141,6 +146,8 @@ def _sources(
         if not entries:
             return (("metric_source", around.steps[0]),) if around.steps else ()
         return tuple((entry.key, _step(section, entry, around)) for entry in entries)
+    if kind == "table" and entries:
+        return tuple((entry.key, _statement(section, entry, around)) for entry in entries)
     if not entries and kind in SOURCES.names():
         hint = "as in metric_source=${NNI_OUTPUT_DIR}/model/eval_val"
         section.fault("", f"metric_source is missing: where does the {kind} lie?", hint)
@@ -164,17 +171,32 @@ def _step(section: SectionReader, entry: Entry, around: Surroundings) -> str:
     return step
 
 
+def _statement(section: SectionReader, entry: Entry, around: Surroundings) -> str:
+    """A statement that selects: it is run again and again, so it must not change anything."""
+    text = section.sql(entry.key)
+    if not _SELECT.match(text):
+        hint = "as in select step, auc from evaluations where trial='${trial_id}'"
+        section.fault(entry.key, "metric_type=table takes a statement that selects", hint)
+    elif not around.has_tables:
+        hint = "project_name, odps_endpoint, keys"
+        section.fault(entry.key, "tables are asked with an account: [odps_config] is missing", hint)
+    elif not any(name in entry.value for name in PER_TRIAL):
+        message = "all trials read the same rows: a trial may be scored by another one's metrics"
+        section.warn(entry.key, f"{message} (hint: where trial='${{trial_id}}')")
+    return text
+
+
 def _path(section: SectionReader, entry: Entry, kind: str, around: Surroundings) -> str:
     """An absolute path, or a URI that can be followed."""
     text = section.text(entry.key)
-    scheme, separator, _ = text.partition("://")
+    separator = "://" in text
     if not text:
         section.fault(entry.key, "a path is missing")
-    elif separator and (scheme not in REMOTE_SCHEMES or kind != "summary"):
-        message = f"metrics are read from local files only, not from {text}"
-        section.fault(entry.key, message, "metric_type=summary can follow oss://")
-    elif separator and scheme not in around.schemes:
-        section.fault(entry.key, f"{text} needs a section [{scheme}_config]", "endpoint and keys")
+    elif separator and kind != "summary":
+        message = f"metrics of {kind} are read from local files only, not from {text}"
+        section.fault(entry.key, message, "metric_type=summary follows oss://, hdfs:// and others")
+    elif separator and (problem := around.accounts.find_problem(text)) is not None:
+        section.fault(entry.key, problem.message, problem.hint)
     elif not any(name in entry.value for name in PER_TRIAL):
         message = "all trials read the same place: a trial may be scored by another one's metrics"
         section.warn(entry.key, f"{message} (hint: put ${{NNI_OUTPUT_DIR}} or ${{trial_id}} in)")

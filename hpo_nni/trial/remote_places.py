@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,21 +24,24 @@ class RemotePlaces:
     def __init__(self, accounts: Accounts, mirror: str) -> None:
         self._accounts = accounts
         self._mirror = mirror
+        self._stores: dict[str, Store] = {}
 
     def folder(self, uri: str, part: str = "") -> RemoteFolder:
         """A folder of event files; its copies go to a folder of their own if `part` names one."""
         from hpo_nni.metrics.remote import RemoteFolder  # noqa: PLC0415 - local trials need none
 
         mirror = Path(self._mirror, part) if self._mirror else None
-        return RemoteFolder(self._oss, places(uri), mirror)
+        return RemoteFolder(self._store(uri), places(uri), mirror)
 
     def reach(self, uri: str) -> None:
         """List a folder once; raises StoreError where that cannot be done."""
-        self._oss.list_files(uri)
+        self._store(uri).list_files(uri)
 
-    @cached_property
-    def _oss(self) -> Store:
-        return self._accounts.store("oss://")
+    def _store(self, uri: str) -> Store:
+        scheme = uri.partition("://")[0]
+        if scheme not in self._stores:
+            self._stores[scheme] = self._accounts.store(uri)
+        return self._stores[scheme]
 
 
 def places(uri: str) -> list[str]:

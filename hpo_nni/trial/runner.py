@@ -93,7 +93,7 @@ class TrialRunner:
         self._retrier = Retrier(shutdown.pause)
         self._triage = Triage(settings.failures, settings.platform)
         self._identity = ProcessIdentity.current()
-        self._meter = Meter(place, settings, ledger, self._report_intermediate)
+        self._meter = Meter(place, settings, ledger, self._report_intermediate, shutdown.pause)
 
     def run(self) -> Outcome:
         """Run all steps; the result is in the ledger before NNI hears of it."""

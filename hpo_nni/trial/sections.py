@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from hpo_nni.errors import Problem
 from hpo_nni.registry import did_you_mean
 from hpo_nni.secrets import Reference
-from hpo_nni.trial.shell import fill_text
+from hpo_nni.trial.shell import fill_sql, fill_text
 
 if TYPE_CHECKING:
     import enum
@@ -58,6 +58,11 @@ class SectionReader:
         """The value of a key, with everything substituted."""
         entry = self._take(key)
         return self.fill(entry, fill_text(entry.value, self._reading.words)) if entry else default
+
+    def sql(self, key: str) -> str:
+        """As `text`, for a statement: each value stays one value."""
+        entry = self._take(key)
+        return self.fill(entry, fill_sql(entry.value, self._reading.words)) if entry else ""
 
     def word(self, key: str, default: str = "") -> str:
         """As `text`, for a value that has no spaces: a comment behind it is cut off."""

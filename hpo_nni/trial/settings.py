@@ -129,7 +129,7 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
         SectionReader(reading, _PARAMS),
         reading,
         path.parent,
-        accounts.schemes(),
+        accounts,
         is_remote=name == MAXCOMPUTE,
     )
     steps = read_steps(platform, reading, name, files=len(files), point=substitutions.point)
@@ -154,8 +154,9 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
             Surroundings(
                 steps=[step.key for step in steps],
                 folder=path.parent,
-                schemes=accounts.schemes(),
+                accounts=accounts,
                 is_remote=name == MAXCOMPUTE,
+                has_tables=accounts.odps is not None,
             ),
         ),
         grace_seconds=grace if "grace_seconds" in platform.entries else None,

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ _HAZARDS = tuple(
     )
 )
 _CASE = re.compile(_WORD + r"case\s")
+_UNSAFE_IN_SQL = re.compile(r"['\"`;\\\n]|--")
 _COMMENT = re.compile(r"(?<![^\s;&|()])#[^\n]*")
 
 
@@ -80,6 +81,22 @@ def fill_text(text: str, words: Mapping[str, tuple[str, ...]]) -> Filled:
         frozenset(name for name in names if name in words),
         tuple(dict.fromkeys(name for name in names if name not in words)),
     )
+
+
+def fill_sql(statement: str, words: Mapping[str, tuple[str, ...]]) -> Filled:
+    """As `fill_text`; a value that would not stay one value in SQL is a fault.
+
+    >>> fill_sql("select ${x}", {"x": ("1; drop table t",)}).faults
+    ("${x} is '1; drop table t', which does not stay one value in SQL",)
+    """
+    filled = fill_text(statement, words)
+    values = {name: " ".join(words[name]) for name in sorted(filled.used)}
+    faults = tuple(
+        f"${{{name}}} is {value!r}, which does not stay one value in SQL"
+        for name, value in values.items()
+        if _UNSAFE_IN_SQL.search(value)
+    )
+    return replace(filled, faults=faults)
 
 
 def fill_command(command: str, words: Mapping[str, tuple[str, ...]]) -> Filled:

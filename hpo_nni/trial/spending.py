@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from hpo_nni.costs import TrialCost, forecast, money, trial_cost
-from hpo_nni.trial.budget import FACTS, STOPPED
+from hpo_nni.trial.budget import FACTS, STOPPED, STOPPED_AT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,7 @@ class Account:
     Attributes:
         trials: trial id -> what it has cost so far.
         stopped: why the budget lets no further trial begin; empty where it does.
+        stopped_at: when that was said last; seconds since the epoch.
     """
 
     currency: str
@@ -30,6 +31,7 @@ class Account:
     trial_cost: float
     trials: Mapping[str, TrialCost]
     stopped: str = ""
+    stopped_at: float = 0.0
 
     @classmethod
     def read(cls, ledger: Ledger, experiment_id: str, now: float) -> Account | None:
@@ -53,6 +55,7 @@ class Account:
             trial_cost=facts["trial_cost"],
             trials=trials,
             stopped=experiment.settings.get(STOPPED) or "",
+            stopped_at=experiment.settings.get(STOPPED_AT) or 0.0,
         )
 
     @property

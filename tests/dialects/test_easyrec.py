@@ -154,3 +154,12 @@ def test_five_faults_come_at_once_in_the_order_of_the_file(old):
     assert [place for place in places if place.count(":")] == [
         f"config_begin.ini:{line}" for line in (1, 2, 6, 7, 14, 15, 26)
     ]
+
+
+def test_prices_go_with_the_cluster_of_the_command(old):
+    settings = old(OLD + "\n[cost_config]\ncpu_hour=0.5\nmemory_hour=0.1\nbudget=9\n")
+    resources, rate = settings.costs.charge(settings.steps[0].command)
+
+    assert resources["cpu"] > 0
+    assert rate == pytest.approx(resources["cpu"] * 0.5 + resources.get("memory", 0) * 0.1)
+    assert settings.costs.budget == 9

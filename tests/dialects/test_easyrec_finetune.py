@@ -238,3 +238,12 @@ def _last_auc(oss, folder, model):
     for entry in oss.objects("easyrec", prefix):
         (copy / entry.key.removeprefix(prefix)).write_bytes(oss.read("easyrec", entry.key))
     return EventSource(copy, ["auc"]).finish()[-1].values["auc"]
+
+
+def test_prices_go_with_the_cluster_of_the_command(load):
+    settings = load(DOCUMENTED + "\n[cost_config]\ncpu_hour=0.5\nmemory_hour=0.1\nbudget=9\n")
+    resources, rate = settings.costs.charge(settings.steps[0].command)
+
+    assert resources["cpu"] > 0
+    assert rate == pytest.approx(resources["cpu"] * 0.5 + resources.get("memory", 0) * 0.1)
+    assert settings.costs.budget == 9

@@ -32,15 +32,15 @@ def test_each_kind_opens_its_source(tmp_path, kind, name, options, expected):
 @pytest.mark.parametrize(
     "kind, metrics, options, where, message, hint",
     [
-        ("tables", ["auc"], {}, "metric_type", "no kind of source 'tables'", "'csv'"),
+        ("cable", ["auc"], {}, "metric_type", "no kind of source 'cable'", "mean 'table'"),
         ("sumary", ["auc"], {}, "metric_type", "no kind of source 'sumary'", "mean 'summary'"),
-        ("table", ["auc"], {}, "metric_type", "'table' is not there yet", "come with the platform"),
+        ("table", ["auc"], {"step_regex": "(a)"}, "step_regex", "means nothing", "type = stdout"),
         ("api", ["auc"], {}, "metric_type", "'api' is not there yet", "come with the platforms"),
         ("stdout", ["a(b"], {}, "metric_dict", "not a regular expression", "a backslash"),
         ("stdout", ["auc"], {"step_regex": "[0-9]"}, "step_regex", "has no group", "parentheses"),
         ("json", ["$.["], {}, "metric_dict", "is no JSONPath", "as in $.eval.auc"),
         ("csv", ["auc"], {"step_regex": "(a)"}, "step_regex", "means nothing", "type = stdout"),
-        ("summary", ["auc"], {"step_key": "a"}, "step_key", "means nothing", "csv or json"),
+        ("summary", ["auc"], {"step_key": "a"}, "step_key", "means nothing", "csv or json or"),
         ("csv", ["auc"], {"stepkey": "a"}, "stepkey", "means nothing", "'step_key'"),
     ],
 )

@@ -88,7 +88,7 @@ budget = {budget}
 @pytest.mark.parametrize("tuner", ["OptunaTuner", "Random"])
 def test_a_budget_ends_the_experiment_and_says_so(experiment, tuner):
     """Our tuner proposes no more; NNI's own is told by NNI's own limit, which a trial lowers."""
-    costs = PRICES.format(trial_cost=100, budget=206)
+    costs = PRICES.format(trial_cost=100, budget=106)
     chosen = {"name": tuner, "classArgs": {"seed": 1}}
     if tuner == "OptunaTuner":
         chosen |= {"codeDirectory": str(CORE), "className": "optuna_tuner.OptunaTuner"}
@@ -98,14 +98,14 @@ def test_a_budget_ends_the_experiment_and_says_so(experiment, tuner):
     code, output = folder.run("run", "config.yml")
 
     assert code == 0, output
-    assert "budget       the budget of 206.00 CNY has no room for another trial" in output
+    assert "budget       the budget of 106.00 CNY has no room for another trial" in output
     found = states(folder)
     assert TrialState.SUCCEEDED in found
     assert set(found) <= {TrialState.SUCCEEDED, TrialState.STOPPED, TrialState.CANCELLED}
     assert len(found) < 40
     with Ledger.open(folder.working_directory) as ledger:
         (record,) = ledger.experiments()
-        assert 0 < Account.read(ledger, record.id, 0.0).spent <= 206
+        assert 0 < Account.read(ledger, record.id, 0.0).spent <= 106
         for trial in ledger.trials(record.id):
             if trial.state is TrialState.CANCELLED:
                 assert ledger.jobs(trial.id) == []

@@ -46,7 +46,7 @@ def test_a_pai_command_takes_what_its_cluster_says(ini):
     assert resources == {"cpu": 40.0, "gpu": 3.0, "memory": 120.0}
     assert settings.costs.prices.rate(resources) == 40 * 0.5 + 3 * 10
     (warning,) = [one for one in settings.warnings if "cost_config" in one]
-    assert "cmd1 takes memory, which has no price and is not counted" in warning
+    assert "jobs take memory, which has no price and is not counted" in warning
 
 
 def test_the_type_of_cards_chooses_their_price(ini):
@@ -81,7 +81,10 @@ def test_prices_may_stand_in_a_file_and_the_ini_comes_first(ini):
     ("text", "problem"),
     [
         (LOCAL + "[cost_config]\nbudget=5\n", "[cost_config]: there is no price"),
-        (LOCAL + COSTS + "budget=5\n", "budget: cmd1 has no price: it is not known what it takes"),
+        (
+            LOCAL + COSTS + "budget=5\n",
+            "budget: there is no price for cmd1: it is not known what such a job",
+        ),
         (LOCAL + COSTS + "cpu=-1\n", "[cost_config] cpu: '-1' is no amount"),
         (LOCAL + COSTS + "budget=much\ncpu=1\n", "[cost_config] budget: 'much' is no amount"),
         (LOCAL + COSTS + "cpu_hours=1\ncpu=1\n", "did you mean 'cpu_hour'"),
@@ -98,4 +101,4 @@ def test_each_fault_says_what_and_where(ini, text, problem):
 def test_a_step_without_a_price_is_named(ini):
     (warning,) = ini.load(LOCAL + COSTS).warnings
 
-    assert "cmd1 has no price: it is not known what it takes" in warning
+    assert "there is no price for cmd1: it is not known what such a job takes" in warning

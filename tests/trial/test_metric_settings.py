@@ -4,6 +4,7 @@ import pytest
 
 from hpo_nni.direction import Direction
 from hpo_nni.metrics import FinalMode, Policy
+from hpo_nni.trial.settings import Substitutions
 
 HEAD = "[platform_config]\nname=local\ncmd1=true\ncmd2=true\n[metric_config]\n"
 GOOD = "metric_type=summary\nmetric_source=${NNI_OUTPUT_DIR}\nmetric_dict={'auc': 1}\n"
@@ -86,12 +87,17 @@ def test_regular_expressions_may_be_written_with_one_backslash_or_as_json(ini, t
     [
         ("metric_type=summary\n", "", "[metric_config]: metric_type is missing"),
         ("=summary", "=sumary", "trial.ini:6 [metric_config] metric_type: there is no kind"),
-        ("=summary", "=table", "'table' is not there yet"),
+        ("=summary", "=table", "metric_type=table takes a statement that selects"),
         ("=summary", "=api", "'api' is not there yet"),
         ("metric_source=${NNI_OUTPUT_DIR}\n", "", "metric_source is missing"),
         ("${NNI_OUTPUT_DIR}", "", "metric_source: a path is missing"),
         ("${NNI_OUTPUT_DIR}", "oss://b/${trial_id}", "needs a section [oss_config]"),
-        ("${NNI_OUTPUT_DIR}", "hdfs://b/${trial_id}", "from local files only, not from hdfs://b"),
+        ("${NNI_OUTPUT_DIR}", "nosuch://b/${trial_id}", "nobody knows how to reach nosuch://b/tr1"),
+        (
+            "summary\nmetric_source=${NNI_OUTPUT_DIR}",
+            "csv\nmetric_source=memory://${trial_id}",
+            "of csv",
+        ),
         ("metric_dict={'auc': 1}\n", "", "trial.ini:5 [metric_config]: metric_dict is missing"),
         ("{'auc': 1}", "", "trial.ini:8 [metric_config] metric_dict: metric_dict is missing"),
         ("{'auc': 1}", "{'auc': 1", "bracket { that opens this value is never closed"),
@@ -137,3 +143,51 @@ def test_a_bad_regular_expression_is_a_fault_of_metric_dict(ini) -> None:
     (found,) = ini.problems(f"{HEAD}metric_type=stdout\nmetric_dict={{'a=([0-9': 1}}\n")
 
     assert found.startswith("trial.ini:7 [metric_config] metric_dict")
+
+
+TABLE = "metric_type=table\nmetric_dict={'auc': 1}\nmetric_source="
+SELECT = "select step, auc from evals where trial='${trial_id}'"
+ODPS = """
+[odps_config]
+project_name=p
+odps_endpoint=http://x/api
+access_id=env:A
+access_key=env:B
+"""
+
+
+@pytest.mark.parametrize("begin", ["", "-- by step\n  ", "set odps.a=b;\n  ", "  "])
+def test_a_statement_is_a_source_whatever_stands_in_front(ini, begin) -> None:
+    settings = ini.load(HEAD + TABLE + begin + SELECT + ODPS)
+
+    ((_, statement),) = settings.metrics.sources
+    assert statement.endswith("where trial='tr1'")
+    assert settings.metrics.poll_interval == 10.0
+    assert settings.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (TABLE + SELECT, "tables are asked with an account: [odps_config] is missing"),
+        (TABLE + "insert into t values (1)" + ODPS, "takes a statement that selects"),
+        (TABLE + "drop table selects" + ODPS, "takes a statement that selects"),
+        ("metric_type=table\nmetric_dict={'auc': 1}\n" + ODPS, "metric_source is missing"),
+        (TABLE + "select ${no} from t" + ODPS, "nothing is known of ${no}"),
+    ],
+)
+def test_each_fault_of_a_table_says_what(ini, text, problem) -> None:
+    assert problem in "\n".join(ini.problems(HEAD + text))
+
+
+def test_a_value_cannot_become_sql(ini) -> None:
+    words = Substitutions("e", "t", ini.path.parent, {"tag": "x' or '1'='1"})
+    text = HEAD + TABLE + "select auc from t where tag='${tag}'" + ODPS
+
+    assert "does not stay one value in SQL" in "\n".join(ini.problems(text, words))
+
+
+def test_a_statement_that_all_trials_share_is_warned_of(ini) -> None:
+    warnings = ini.load(HEAD + TABLE + "select auc from t" + ODPS).warnings
+
+    assert "all trials read the same rows" in warnings[0]

@@ -152,9 +152,9 @@ def test_each_fault_says_what_where_and_what_next(ini, old: str, new: str, probl
         ("params_src_dst_filepath=nothing.yaml", "there is no file nothing.yaml"),
         ("params_src_dst_filepath=base.config,base.config", "would overwrite its source"),
         ("params_src_dst_filepath=base.config,x.config", "all trials would write their configs"),
-        ("params_src_dst_filepath=oss://b/x", "oss://b/x cannot be reached"),
+        ("params_src_dst_filepath=oss://b/x", "oss://b/x needs a section [oss_config]"),
         ("params_src_dst_filepath=base.config,oss://b/${trial_id}", "needs a section [oss_config]"),
-        ("params_src_dst_filepath=hdfs://b/x", "config files are local or on oss://"),
+        ("params_src_dst_filepath=nosuch://b/x", "nobody knows how to reach nosuch://b/x"),
         ("params_src_dst_filepath=base.config,/x/${trail_id}", "nothing is known of ${trail_id}"),
         (
             "params_src_dst_filepath1=base.config\nparams_src_dst_filepath2=base.config",

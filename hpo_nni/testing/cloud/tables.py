@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Cell: TypeAlias = "int | float | str | None"
 Row: TypeAlias = "tuple[Cell, ...]"
+_NAN = "NaN in a table"
 _AFFINITY = {"bigint": "INTEGER", "double": "REAL", "string": "TEXT"}
 
 
@@ -136,7 +137,7 @@ def _with_keys(table: Table) -> Iterable[Row]:
     for partition, rows in table.rows.items():
         values = tuple(part.partition("=")[2] for part in partition.split("/") if part)
         for row in rows:
-            yield (*row, *values)
+            yield (*map(_stored, row), *values)
 
 
 def _without_settings(statement: str) -> str:
@@ -146,10 +147,15 @@ def _without_settings(statement: str) -> str:
     return bare.strip().rstrip(";")
 
 
+def _stored(cell: Cell) -> Cell:
+    """A cell as SQLite keeps it: it would take NaN for NULL."""
+    return _NAN if isinstance(cell, float) and cell != cell else cell  # noqa: PLR0124
+
+
 def _typed(names: Sequence[str], rows: list[Row]) -> Result:
     columns = []
     for place, name in enumerate(names):
-        kinds = {type(row[place]) for row in rows} - {type(None)}
+        kinds = {float if row[place] == _NAN else type(row[place]) for row in rows} - {type(None)}
         kind = "bigint" if kinds == {int} else "double" if kinds <= {int, float} else "string"
         columns.append(Column(name, kind if kinds else "string"))
     return Result(tuple(columns), [_fitting(columns, row) for row in rows])
@@ -158,9 +164,13 @@ def _typed(names: Sequence[str], rows: list[Row]) -> Result:
 def _fitting(columns: Sequence[Column], row: Row) -> Row:
     """Numbers as the column's type has them: integers beside fractions become fractions."""
     return tuple(
-        float(cell) if column.kind == "double" and isinstance(cell, int) else cell
+        _fraction(cell) if column.kind == "double" and cell is not None else cell
         for column, cell in zip(columns, row, strict=True)
     )
+
+
+def _fraction(cell: float | str) -> float:
+    return float("nan") if cell == _NAN else float(cell)
 
 
 def _quoted(name: str) -> str:
