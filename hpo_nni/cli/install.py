@@ -9,11 +9,14 @@ from hpo_nni.nni_api.registration import Algorithm, register
 if TYPE_CHECKING:
     import argparse
 
-HELP = "register our assessor and tuner with NNI, so that `name: PAIAssessor` works in a config"
+HELP = "register our assessor and tuners with NNI, so that `name: PAIAssessor` works in a config"
 
 ALGORITHMS = (
     Algorithm("assessor", "PAIAssessor", "hpo_nni.core.pai_assessor.PAIAssessor"),
     Algorithm("assessor", "AshaAssessor", "hpo_nni.core.asha_assessor.AshaAssessor"),
+    Algorithm("tuner", "AutoTuner", "hpo_nni.core.auto_tuner.AutoTuner"),
+    Algorithm("tuner", "HAZeroTuner", "hpo_nni.core.hazero_tuner.HAZeroTuner"),
+    Algorithm("tuner", "PSHE2Tuner", "hpo_nni.core.pshe2_tuner.PSHE2Tuner"),
     Algorithm("tuner", "OptunaTuner", "hpo_nni.core.optuna_tuner.OptunaTuner"),
 )
 

@@ -95,6 +95,11 @@ def texts() -> Argument:
     )
 
 
+def mapping() -> Argument:
+    """Names and values; not given, none."""
+    return Argument({}, "a mapping of names to values", lambda value: isinstance(value, dict))
+
+
 def anything(default: Any = None) -> Argument:
     """Whatever the user wrote."""
     return Argument(default, "anything", lambda _: True)

@@ -61,6 +61,7 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         direction: what `optimize_mode` says.
         baseline_trials: how many trials run the untuned config before the optimizer is asked.
         seed: for the random points.
+        reads_metrics: whether the optimizer looks at more than the score.
     """
 
     _accept_customized = True  # NNI hides the results of people's own trials from others
@@ -72,6 +73,7 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         *,
         baseline_trials: int = 0,
         seed: int | None = None,
+        reads_metrics: bool = False,
     ) -> None:
         super().__init__()
         self._dispatcher = this_dispatcher()
@@ -83,13 +85,15 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         self._make = optimizer
         self._direction = direction
         self._baseline_trials = baseline_trials
+        self._reads_metrics = reads_metrics
         self._rng = random.Random(seed)  # noqa: S311 - no secrets here
         self._lock = threading.RLock()
         self._space: SearchSpace | None = None
         self._optimizer: Optimizer | None = None
         self._proposed: dict[int, dict[str, Any]] = {}
         self._history: list[Observation] = []
-        self._anonymous: list[Observation] = []  # imported, of trials that may be in the ledger
+        self._known: set[str] = set()  # points with scores, of all that is in the history
+        self._anonymous: set[str] = set()  # imported, of trials that may be in the ledger
         self._failed: dict[str, Observation] = {}  # what the ledger said of failed trials, by id
         self._told = 0
         self._results: set[object] = set()  # ids of parameters and trials whose end is known
@@ -130,7 +134,8 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             score = metric_of(value)
             outcome = Outcome.FAILED if score is None else Outcome.COMPLETE
             ids = (parameter_id, details.get("trial_job_id"))
-            self._learn(ids, Observation(_as_point(point), outcome, score))
+            observation = Observation(_as_point(point), outcome, score, metrics=metrics_of(value))
+            self._learn(ids, observation)
 
     def trial_end(self, parameter_id: int, success: bool, **_: Any) -> None:  # noqa: FBT001 - NNI's signature
         """Note that a trial ended.
@@ -162,26 +167,28 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
                 point, score = _as_point(entry.get("parameter")), metric_of(entry.get("value"))
                 if not point or score is None:
                     continue
-                observation = Observation(point, Outcome.COMPLETE, score)
+                metrics = metrics_of(entry.get("value"))
+                observation = Observation(point, Outcome.COMPLETE, score, metrics=metrics)
                 trial_id = entry.get("trialJobId")
-                if trial_id is None and observation in self._history:
-                    continue
                 if trial_id is None:
-                    self._anonymous.append(observation)
+                    if _identity(observation) in self._known:
+                        continue
+                    self._anonymous.add(_identity(observation))
                 self._learn((trial_id,), observation)
 
     # From history to proposal
 
     def _next(self, space: SearchSpace) -> dict[str, Any] | None:
         try:
-            if self._baseline_trials > self._baselines_begun():
+            if self._baseline_trials and self._baseline_trials > self._baselines_begun():
                 baseline = self._baseline(space)
                 if baseline is not None:
                     return baseline
             self._read_ledger()
+            news, self._told = self._history[self._told :], len(self._history)
             if self._optimizer is None:
                 self._optimizer = self._make(space, self._direction)
-            news, self._told = self._history[self._told :], len(self._history)
+                news = [*news, *self._running()]
             self._optimizer.tell([one for one in news if space.contains(one.point)])
             return self._optimizer.ask()
         except Exception:
@@ -204,6 +211,22 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         proposed = sum(BASELINE in point for point in self._proposed.values())
         return max(proposed, sum(trial.is_baseline for trial in self._trials()))
 
+    def _running(self) -> list[Observation]:
+        """What a new optimizer has not asked for itself: of a space before, or before a resume."""
+        ended = {_named(one.point) for one in self._history}
+        points = [
+            point
+            for number, point in self._proposed.items()
+            if number not in self._results and _named(point) not in ended
+        ]
+        known = ended | {_named(point) for point in points}
+        points += [
+            dict(trial.parameters)
+            for trial in self._trials()
+            if not trial.state.is_final and _named(trial.parameters) not in known
+        ]
+        return [Observation(_as_point(point), Outcome.RUNNING) for point in points]
+
     def _read_ledger(self) -> None:
         trials = self._trials()
         counted = counted_trials(trials)
@@ -219,9 +242,10 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
                 outcome = Outcome.FAILED
             if outcome is Outcome.FAILED and trial.failure == FailureKind.INFEASIBLE.value:
                 outcome = Outcome.INFEASIBLE
-            observation = Observation(_as_point(trial.parameters), outcome, score, step)
-            if observation in self._anonymous:
-                self._anonymous.remove(observation)
+            metrics = self._last_metrics(trial) if self._reads_metrics else {}
+            observation = Observation(_as_point(trial.parameters), outcome, score, step, metrics)
+            if _identity(observation) in self._anonymous:
+                self._anonymous.remove(_identity(observation))
                 self._results.add(trial.id)
                 continue
             self._learn((trial.id,), observation)
@@ -245,11 +269,21 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         ]
         return measured[-1] if measured else (0, None)
 
+    def _last_metrics(self, trial: TrialRecord) -> dict[str, float]:
+        """The metrics of the evaluation that gave the trial its score, else of the last one."""
+        assert self._dispatcher is not None
+        judged = [
+            one for one in self._dispatcher.ledger.evaluations(trial.id) if one.source == JUDGED
+        ]
+        scored = [one for one in judged if one.score == trial.score] or judged
+        return metrics_of(scored[-1].values) if scored else {}
+
     def _learn(self, ids: Sequence[object], observation: Observation) -> None:
         """Add one trial to the history, once: NNI repeats itself, and the ledger says it too."""
         known = [one for one in ids if one is not None]
         if not any(one in self._results for one in known):
             self._results.update(known)
+            self._known.add(_identity(observation))
             self._history.append(observation)
 
     def _trials(self) -> list[TrialRecord]:
@@ -263,6 +297,26 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         except Exception:
             logger.exception("the ledger cannot be read")
             return False
+
+
+def metrics_of(value: Any) -> dict[str, float]:
+    """Return the finite numbers of a dict of metrics; none where it is no dict.
+
+    >>> metrics_of({"default": 0.5, "auc": 0.7, "note": "x"}), metrics_of(0.7)
+    ({'default': 0.5, 'auc': 0.7}, {})
+    """
+    if not isinstance(value, dict):
+        return {}
+    numbers = ((str(name), metric_of(number)) for name, number in value.items())
+    return {name: number for name, number in numbers if number is not None}
+
+
+def _identity(observation: Observation) -> str:
+    return f"{observation.outcome.value} {observation.score} {_named(observation.point)}"
+
+
+def _named(point: Any) -> str:
+    return json.dumps(_as_point(point), sort_keys=True, default=str)
 
 
 def _as_point(parameters: Any) -> dict[str, Any]:

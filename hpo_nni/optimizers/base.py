@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ class Outcome(enum.Enum):
     STOPPED = "stopped"  # early, as worse than others: its score is a bound, not a result
     INFEASIBLE = "infeasible"  # nothing can run there (out of memory, diverged): keep away
     FAILED = "failed"  # for a reason that says nothing about the point, or it gave no number
+    RUNNING = "running"  # asked for by somebody else: its result is still to come
     CANCELLED = "cancelled"  # by a person or a limit: nothing is known about the point
 
 
@@ -29,12 +30,15 @@ class Observation:
         outcome: how it went.
         score: finite; None where there is none. Of a stopped trial, the last one.
         step: the training step at which the score was measured; 0 where that is not known.
+        metrics: raw metrics by name, all finite, where they are known: for objectives and
+            constraints. Two observations that differ in nothing else are equal.
     """
 
     point: Mapping[str, Any]
     outcome: Outcome
     score: float | None = None
     step: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict, compare=False)
 
 
 class Optimizer(Protocol):

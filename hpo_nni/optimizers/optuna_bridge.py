@@ -11,6 +11,7 @@ import importlib
 import json
 import warnings
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hpo_nni.optimizers.base import Outcome
@@ -25,18 +26,27 @@ if TYPE_CHECKING:
     from hpo_nni.space.search_space import Dimension
 
 # Name -> class of `optuna.samplers` and its arguments. `group` splits conditional dimensions,
-# `constant_liar` keeps parallel trials apart.
+# `constant_liar` keeps parallel trials apart. Grid and brute force end a study, and want it whole:
+# our own `grid` is for that.
+_QUIET = {"warn_independent_sampling": False}
 SAMPLERS: dict[str, tuple[str, dict[str, Any]]] = {
     "tpe": ("TPESampler", {"multivariate": True, "group": True, "constant_liar": True}),
     "random": ("RandomSampler", {}),
+    "cmaes": ("CmaEsSampler", _QUIET),
+    "gp": ("GPSampler", _QUIET),
+    "nsgaii": ("NSGAIISampler", {}),
+    "nsgaiii": ("NSGAIIISampler", {}),
+    "qmc": ("QMCSampler", {"warn_asynchronous_seeding": False, **_QUIET}),
 }
+_OURS = "hpo_nni.optimizers.distinct"  # with numpy, so as late as Optuna
+_PATIENCE = 20  # proposals that are repetitions before a random point is taken
 
 
 class OptunaBridge:
     """One study of Optuna's, in memory.
 
     Args:
-        sampler: a key of `SAMPLERS`.
+        sampler: a key of `SAMPLERS`, or the name of its class.
         arguments: of the sampler, over those of the table.
     """
 
@@ -57,15 +67,32 @@ class OptunaBridge:
         self._arguments = dict(arguments or {})
         self._study: Any = None
         self._pending: dict[str, list[Any]] = defaultdict(list)
+        self._cube: Any = None
+        self._visited: Any = None
+        self._rng: Any = None
 
-    def ask(self) -> dict[str, Any]:
-        """Let the sampler fill the dimensions that the point has."""
-        trial = self._opened().ask()
-        walked = self._walk(lambda dimension: _suggested(trial, dimension))
-        units = {dimension.path: unit for dimension, unit in walked}
-        point = self._space.from_unit([units.get(d.path, 0.5) for d in self._dimensions])
-        self._pending[_identity(point)].append(trial)
-        return point
+    def ask(self) -> dict[str, Any] | None:
+        """Let the sampler fill the dimensions that the point has; None after the last point.
+
+        What it repeats is taken back; if it does nothing else, a random point is drawn.
+        """
+        study = self._opened()
+        for _ in range(_PATIENCE):
+            trial = study.ask()
+            walked = self._walk(partial(_suggested, trial))
+            units = {dimension.path: unit for dimension, unit in walked}
+            point = self._space.from_unit([units.get(d.path, 0.5) for d in self._dimensions])
+            row = self._cube.encode(point)
+            if row not in self._visited:
+                self._visited.add(row)
+                self._pending[_identity(point)].append(trial)
+                return point
+            study.tell(trial, None, _optuna().trial.TrialState.FAIL)
+        row = self._visited.find_unseen(self._rng)
+        if row is None:
+            return None
+        self._visited.add(row)
+        return dict(self._cube.decode(row))
 
     def tell(self, observations: Sequence[Observation]) -> None:
         """Close what was asked for; add what was not.
@@ -74,7 +101,11 @@ class OptunaBridge:
         pruned before its first score, which is worse than any other, and one that failed or was
         cancelled has never been.
         """
+        self._opened()
         for observation in observations:
+            self._visited.add(self._cube.encode(observation.point))
+            if observation.outcome is Outcome.RUNNING:
+                continue
             asked = self._pending.get(_identity(observation.point))
             if asked:
                 self._close(asked.pop(0), observation)
@@ -85,13 +116,16 @@ class OptunaBridge:
         """Return the study; importing Optuna takes a second, so that waits for the first call."""
         if self._study is None:
             optuna = _optuna()
-            class_name, defaults = SAMPLERS[self._sampler]
+            class_name, defaults = find_sampler(self._sampler)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 sampler = getattr(optuna.samplers, class_name)(
                     seed=self._seed, **defaults | self._arguments
                 )
             self._study = optuna.create_study(sampler=sampler, direction=self._direction.value)
+            numpy, ours = (importlib.import_module(name) for name in ("numpy", _OURS))
+            self._cube, self._rng = ours.Cube(self._space), numpy.random.default_rng(self._seed)
+            self._visited = ours.Visited(self._cube)
         return self._study
 
     def _walk(self, locate: Callable[[Dimension], float]) -> list[tuple[Dimension, float]]:
@@ -133,6 +167,15 @@ class OptunaBridge:
                 intermediate_values=_seen(observation),
             )
         )
+
+
+def find_sampler(name: str) -> tuple[str, dict[str, Any]]:
+    """The class of a sampler and its arguments; `tpe` and `TPESampler` are the same.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    return SAMPLERS[name.lower().removesuffix("sampler")]
 
 
 def _optuna() -> Any:

@@ -7,7 +7,8 @@ import sys
 import pytest
 import yaml
 
-NAMES = {"PAIAssessor": "assessors", "OptunaTuner": "tuners"}
+TUNERS = ("AutoTuner", "HAZeroTuner", "OptunaTuner", "PSHE2Tuner")
+NAMES = {"PAIAssessor": "assessors"} | dict.fromkeys(TUNERS, "tuners")
 LOAD = (
     "from nni.tools.package_utils import create_builtin_class_instance as create\n"
     "import sys\n"
@@ -47,7 +48,7 @@ def test_what_others_registered_stays(tmp_path):
     run(tmp_path, "-m", "hpo_nni.cli", "install")
 
     names = [entry["builtinName"] for entry in yaml.safe_load(file.read_text())["tuners"]]
-    assert sorted(names) == ["Mine", "OptunaTuner"]
+    assert sorted(names) == sorted(["Mine", *TUNERS])
 
 
 @pytest.mark.nni

@@ -17,7 +17,10 @@ ROOT = Path(__file__).resolve().parents[2]
 DOORS = {
     "pai_assessor": ["PAIAssessor", "PaiAssessor", "kill_instance", "remove_filepath"],
     "asha_assessor": ["AshaAssessor"],
+    "auto_tuner": ["AutoTuner"],
+    "hazero_tuner": ["HAZeroTuner"],
     "optuna_tuner": ["OptunaTuner"],
+    "pshe2_tuner": ["PSHE2Tuner"],
 }
 LOAD = """
 import importlib, json, sys
@@ -63,7 +66,10 @@ def load(tmp_path, module, name, *, installed):
     [
         ("pai_assessor", "PAIAssessor"),
         ("pai_assessor", "PaiAssessor"),
+        ("auto_tuner", "AutoTuner"),
+        ("hazero_tuner", "HAZeroTuner"),
         ("optuna_tuner", "OptunaTuner"),
+        ("pshe2_tuner", "PSHE2Tuner"),
     ],
 )
 def test_a_door_gives_the_one_class_and_loads_nothing_heavy(tmp_path, module, name, installed):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import time
 
 import pytest
@@ -61,10 +62,29 @@ def test_the_random_sampler_learns_nothing():
     assert points(seed=1, sampler="random") == points(seed=1, sampler="random", sign=-1)
 
 
+@pytest.mark.parametrize("sampler", ["cmaes", "nsgaii", "NSGAIIISampler", "qmc", "TPESampler"])
+def test_samplers_go_by_name(sampler):
+    assert len(points(seed=1, sampler=sampler)) == 15
+
+
+def test_samplers_take_their_own_arguments():
+    few, many = (points(seed=1, sampler_arguments={"n_ei_candidates": count}) for count in (2, 100))
+
+    assert few[:10] == many[:10]
+    assert few != many
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is not None, reason="PyTorch is here")
+def test_the_sampler_that_needs_pytorch_says_so():
+    with pytest.raises(SettingsError, match="sampler gp needs PyTorch"):
+        OptunaTuner(sampler="gp")
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ({"sampler": "tpee"}, "sampler is 'tpee'; expected tpe or random"),
+        ({"sampler": "tpee"}, "sampler is 'tpee'; expected tpe or random or cmaes or gp"),
+        ({"sampler_arguments": 3}, "sampler_arguments is 3; expected a mapping"),
         ({"seed": 1.5}, "seed is 1.5; expected a whole number of at least 0"),
         ({"baseline_trials": True}, "baseline_trials is True"),
         ({"baseline_trails": 1}, "did you mean 'baseline_trials'?"),

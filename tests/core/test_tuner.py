@@ -185,7 +185,8 @@ def test_a_changed_search_space_keeps_the_history_that_fits(outside):
 
     tuner.update_search_space(HALF)
 
-    assert told(tuner) == [Observation({"x": 0.25, "c": "a"}, Outcome.COMPLETE, 0.1)]
+    known = Observation({"x": 0.25, "c": "a"}, Outcome.COMPLETE, 0.1)
+    assert [one for one in told(tuner) if one.outcome is not Outcome.RUNNING] == [known]
     assert tuner.generate_parameters(5)["x"] <= 0.5
 
 
@@ -259,7 +260,8 @@ def test_a_failure_that_is_run_again_does_not_count(experiment, knows):
 
     tuner.receive_trial_result(2, again, 0.75, trial_job_id="T2")
 
-    assert sorted(told(tuner), key=lambda one: one.score) == [
+    known = [one for one in told(tuner) if one.outcome is not Outcome.RUNNING]
+    assert sorted(known, key=lambda one: one.score) == [
         Observation(other, Outcome.COMPLETE, 0.25),
         Observation(point, Outcome.COMPLETE, 0.75),
     ]

@@ -1,0 +1,122 @@
+"""Optimizers that learn nothing: random points, a Sobol sequence, a grid."""
+
+from __future__ import annotations
+
+import abc
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpo_nni.optimizers.cube import Cube
+from hpo_nni.optimizers.distinct import Visited
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hpo_nni.direction import Direction
+    from hpo_nni.optimizers.arrays import Array
+    from hpo_nni.optimizers.base import Observation
+    from hpo_nni.space import SearchSpace
+
+
+_BLOCK = 64
+_DESIGNS = 32  # of which the best is taken
+_FINEST = 2**20  # places a continuous axis of a grid has at most
+
+
+class _Design(abc.ABC):
+    """Goes along a series of rows, and past those that have been seen; told points are seen."""
+
+    def __init__(
+        self, space: SearchSpace, direction: Direction, *, seed: int | None = None
+    ) -> None:
+        del direction
+        self._cube = Cube(space)
+        self._rng = np.random.default_rng(seed)
+        self._visited = Visited(self._cube)
+        self._series = self._rows()
+
+    def ask(self) -> dict[str, Any] | None:
+        """Return the next point that was not there before; None at the end of a finite space."""
+        for _ in range(_BLOCK):
+            row = next(self._series, None)
+            if row is None or row not in self._visited:
+                break
+        if row is None or row in self._visited:
+            row = self._visited.find_unseen(self._rng)
+        if row is None:
+            return None
+        self._visited.add(row)
+        return self._cube.decode(row)
+
+    def tell(self, observations: Sequence[Observation]) -> None:
+        """Note what need not be tried again."""
+        for observation in observations:
+            self._visited.add(self._cube.encode(observation.point))
+
+    @abc.abstractmethod
+    def _rows(self) -> Iterator[Array]:
+        """Canonical rows; may repeat themselves."""
+
+
+class RandomSearch(_Design):
+    """Points drawn as NNI's random tuner draws them, but none twice."""
+
+    def _rows(self) -> Iterator[Array]:
+        while True:
+            yield from self._cube.scatter(self._rng.random((_BLOCK, self._cube.dimensions)))
+
+
+class SobolSearch(_Design):
+    """A scrambled Sobol sequence: as random, without clusters and gaps."""
+
+    def _rows(self) -> Iterator[Array]:
+        from scipy.stats import qmc  # noqa: PLC0415 - a second, and nobody else needs it
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it would rather have powers of two
+            sequence = qmc.Sobol(max(self._cube.dimensions, 1), rng=self._rng)
+        while True:
+            yield from self._cube.scatter(sequence.random(_BLOCK)[:, : self._cube.dimensions])
+
+
+class GridSearch(_Design):
+    """All combinations, in the order of the file; continuous axes first coarsely, then finer.
+
+    A continuous axis stands in the middle, then at quarters, at eighths and so on. A space with
+    such an axis has no end.
+    """
+
+    def ask(self) -> dict[str, Any] | None:
+        """Return the next combination; None after the last one."""
+        for row in self._series:
+            if row not in self._visited:
+                self._visited.add(row)
+                return self._cube.decode(row)
+        return None
+
+    def _rows(self) -> Iterator[Array]:
+        yield from self._cube.enumerate()
+        resolution = 3
+        while math.isinf(self._cube.size) and resolution < _FINEST:
+            yield from self._cube.enumerate(resolution)
+            resolution = 2 * resolution + 1
+
+
+def latin_hypercube(dimensions: int, count: int, rng: np.random.Generator) -> Array:
+    """Points of the unit cube, one in each of `count` slices of every axis, well apart.
+
+    Of some random ones, the one whose nearest pair is farthest apart (Johnson et al.: Minimax and
+    maximin distance designs, 1990).
+    """
+    best, widest = np.empty((count, dimensions)), -1.0
+    for _ in range(_DESIGNS):
+        order = rng.permuted(np.tile(np.arange(count), (dimensions, 1)), axis=1).T
+        points = (order + rng.random((count, dimensions))) / count
+        squares = ((points[:, None] - points[None, :]) ** 2).sum(axis=2)
+        nearest = float(squares[np.triu_indices(count, 1)].min(initial=np.inf))
+        if nearest > widest:
+            best, widest = points, nearest
+    return best
