@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hpo_nni.core.dispatcher import this_dispatcher
 from hpo_nni.core.ending import kill_instance, remove_filepath
 from hpo_nni.core.recorded_histories import RecordedHistories
+from hpo_nni.core.resumed_trials import ResumedTrials
 from hpo_nni.ledger.records import DecisionRecord
 from hpo_nni.nni_api.algorithms import Assessor, AssessResult
 from hpo_nni.stopping.base import History
@@ -70,6 +71,10 @@ class RuleAssessor(Assessor):  # type: ignore[misc]  # NNI has no types
         self._reported: dict[str, History] = {}
         self._judged: dict[str, tuple[object, ...]] = {}
         self._stopped_at: dict[str, float] = {}
+        if self._dispatcher is not None:
+            ResumedTrials(
+                self._dispatcher, self._may_go_on, lambda trial_id: trial_id in self._reported
+            ).follow()
 
     def assess_trial(self, trial_job_id: str, trial_history: list[Any]) -> AssessResult:
         """Say whether a trial may go on; called by NNI after an intermediate result."""
@@ -95,8 +100,16 @@ class RuleAssessor(Assessor):  # type: ignore[misc]  # NNI has no types
             kill_instance(trial_job_id=trial_job_id)
             remove_filepath(trial_id=trial_job_id)
 
+    def _may_go_on(self, trial_id: str) -> bool:
+        """Judge a trial that NNI does not ask about; see `ResumedTrials`."""
+        with self._lock:
+            return bool(self._judge(trial_id) is AssessResult.Good)
+
     def _assess(self, trial_id: str, reported: Sequence[Any]) -> AssessResult:
         self._reported[trial_id] = history_of(reported)
+        return self._judge(trial_id)
+
+    def _judge(self, trial_id: str) -> AssessResult:
         said = self._stopped_at.get(trial_id)
         if said is not None:
             return self._repeat(trial_id, said)
@@ -160,7 +173,7 @@ def split(histories: Mapping[str, History], trial_id: str) -> tuple[History, Map
     peers = {
         name: history for name, history in histories.items() if name != trial_id and history.steps
     }
-    return histories[trial_id], peers
+    return histories.get(trial_id, History((), ())), peers
 
 
 def history_of(reported: Sequence[Any]) -> History:

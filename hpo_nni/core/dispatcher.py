@@ -97,8 +97,6 @@ class Dispatcher:
                 settings={"max_trials": self.config.get("maxTrialNumber"), **settings},
             )
         )
-        # who starts NNI again after a pause has mended what was wrong
-        self.ledger.lift_pause(self.experiment_id)
         manager = find_manager(self.experiment_id)
         identity = ProcessIdentity.of(manager.pid) if manager else None
         if manager and identity:

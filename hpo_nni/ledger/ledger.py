@@ -129,7 +129,8 @@ class Ledger(Questions, Notices, Setbacks):
     def set_manager(self, experiment_id: str, manager: ProcessIdentity, rest_url: str = "") -> None:
         """Note which process is NNI's manager of an experiment now, and where it answers.
 
-        Another one than before means that the experiment was resumed: a halt is over then.
+        Another one than before means that the experiment was resumed: a halt or a pause is over
+        then, for who resumes it has mended what was wrong.
         """
         with self._database.transaction() as connection:
             known = _known(connection, ExperimentRecord, experiment_id)
@@ -137,7 +138,8 @@ class Ledger(Questions, Notices, Setbacks):
                 return
             changes: dict[str, Any] = {"manager": manager, "rest_url": rest_url}
             if known is not None and known.manager != manager:
-                changes |= {"halted": None, "halt_reason": ""}
+                changes |= {"halted": None, "halt_reason": "", "pause": ""}
+                changes |= {"released": self._clock()} if known.pause else {}
             _update(connection, "experiments", ("id", experiment_id), changes)
 
     def halt_experiment(self, experiment_id: str, reason: str) -> None:
@@ -172,6 +174,7 @@ class Ledger(Questions, Notices, Setbacks):
                 connection.execute(insert(DecisionRecord), to_row(self._resumption(known)))
             changes = {
                 "number": trial.number,
+                "begun": trial.begun or trial.started,
                 "directory": trial.directory,
                 "parameters": trial.parameters or known.parameters,
                 "is_baseline": trial.is_baseline or known.is_baseline,

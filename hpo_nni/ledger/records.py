@@ -78,6 +78,7 @@ class TrialRecord:
             empty unless it failed.
         retry_of: the failed trial that this one runs again, whose failure counts no more.
         continues: the trial whose names and settled steps it took over; empty for none.
+        begun: when its present or last run began, where that was a resumed one; else None.
         runner: the process that runs it, or ran it last.
     """
 
@@ -97,6 +98,7 @@ class TrialRecord:
     evidence: str = ""
     retry_of: str = ""
     continues: str = ""
+    begun: float | None = None
     runner: ProcessIdentity | None = None
 
 

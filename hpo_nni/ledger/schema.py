@@ -46,6 +46,7 @@ _FIRST: Migration = (
         evidence TEXT NOT NULL,
         retry_of TEXT NOT NULL,
         continues TEXT NOT NULL,
+        begun REAL,
         runner TEXT
     )
     """,

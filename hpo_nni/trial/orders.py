@@ -103,7 +103,8 @@ def ask_for_no_more(place: Place, ledger: Ledger) -> None:
 
 def _is_over_limit(rest: RestClient, trial: TrialRecord) -> bool:
     limit = rest.limits().max_trial_seconds
-    return limit is not None and time.time() - trial.started >= limit - START_SECONDS
+    begun = trial.begun or trial.started
+    return limit is not None and time.time() - begun >= limit - START_SECONDS
 
 
 def _rest_url(place: Place, ledger: Ledger) -> str:

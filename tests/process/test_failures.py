@@ -13,6 +13,7 @@ import pytest
 from hpo_nni.errors import NniError
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import RETRY, TrialState, counted_trials, visible_point
+from hpo_nni.nni_api import launch
 from hpo_nni.nni_api.rest import RestClient
 from hpo_nni.testing.processes import eventually, processes_with
 
@@ -149,6 +150,94 @@ def test_failed_trials_run_again_once_the_mistake_is_mended(experiment):
     code, told = folder.run("retry", "--experiment", experiment_id)
     assert code == 1
     assert f"start it again with `nnictl resume {experiment_id}`" in told
+
+
+RESUMED = """
+import pathlib, sys, time
+quality = sys.argv[1]
+while not pathlib.Path("go" + quality).exists():
+    time.sleep(0.1)
+for epoch in range(300):
+    time.sleep(0.01 if quality == "0.9" else 0.5)
+    print(f"accuracy={quality}", flush=True)
+"""
+
+
+def test_resumed_trials_are_scored_stopped_and_cancelled_like_new_ones(experiment):
+    """NNI calls none of its algorithms for them; what the ledger says holds all the same."""
+    folder = experiment(
+        space={"quality": {"_type": "choice", "_value": [0.1, 0.5, 0.9]}},
+        ini=ini("python3 resumed.py ${quality}"),
+        maxTrialNumber=6,  # 2.10.1 counts trials twice that it resumes
+        trialConcurrency=3,
+        tuner={"name": "GridSearch"},
+    )
+    (folder.path / "resumed.py").write_text(RESUMED)
+    with running_nni(folder) as (experiment_id, _), ledger_of(folder) as ledger:
+        ids = eventually(lambda: all_three(running(ledger, experiment_id)))
+        by_quality = {ledger.trial(one).parameters["quality"]: one for one in ids}
+    with ledger_of(folder) as ledger, resumed_nni(folder, experiment_id) as rest:
+        eventually(lambda: running(ledger, experiment_id) == ids)
+        rest.cancel_trial(by_quality[0.5])
+        (folder.path / "go0.9").touch()
+        eventually(lambda: ledger.trial(by_quality[0.9]).state.is_final)
+        (folder.path / "go0.1").touch()
+        eventually(lambda: all(ledger.trial(one).state.is_final for one in ids), seconds=120)
+        eventually(lambda: not ids & {job.trial_id for job in ledger.live_jobs(experiment_id)})
+        ended = {"SUCCEEDED", "USER_CANCELED"}
+        eventually(lambda: {one.status for one in rest.trials() if one.id in ids} <= ended)
+
+        ends = {quality: ledger.trial(trial_id) for quality, trial_id in by_quality.items()}
+        assert {quality: trial.state for quality, trial in ends.items()} == {
+            0.9: TrialState.SUCCEEDED,
+            0.1: TrialState.STOPPED,
+            0.5: TrialState.CANCELLED,
+        }
+        assert ends[0.9].score == 0.9
+        assert ends[0.5].reason == "cancelled by a user, through NNI"
+        order = ledger.standing_order(by_quality[0.1])
+        assert (order.actor, order.action, order.reason) == ("assessor", "stop", ends[0.1].reason)
+        shown = {trial.id: trial.status for trial in rest.trials()}
+        assert {quality: shown[trial_id] for quality, trial_id in by_quality.items()} == {
+            0.9: "SUCCEEDED",
+            0.1: "USER_CANCELED",
+            0.5: "USER_CANCELED",
+        }
+
+
+def running(ledger, experiment_id):
+    return {job.trial_id for job in ledger.live_jobs(experiment_id) if job.job_id}
+
+
+def all_three(trial_ids):
+    return trial_ids if len(trial_ids) == 3 else None
+
+
+@contextlib.contextmanager
+def resumed_nni(folder, experiment_id):
+    """`nnictl resume`, which gives its manager four seconds and is called again if that fails."""
+    nnictl, port = Path(sys.executable).with_name("nnictl"), launch.free_port(9500)
+    for attempt in range(1, 11):
+        done = subprocess.run(
+            [nnictl, "resume", experiment_id, "--port", str(port)],
+            cwd=folder.path,
+            env=folder.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            print(f"nnictl resume succeeded at attempt {attempt}")  # noqa: T201  (how often)
+            break
+    else:
+        pytest.fail(done.stdout + done.stderr)
+    rest = RestClient(f"http://127.0.0.1:{port}")
+    try:
+        yield rest
+    finally:
+        with contextlib.suppress(NniError):
+            rest.stop()
+        eventually(lambda: not processes_with(experiment_id))
 
 
 def waiting(trials):
