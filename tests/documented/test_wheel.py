@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,21 +39,29 @@ class Installed:
         return self.run("hpo_nni.cli", *arguments)
 
 
-@pytest.fixture
-def installed(tmp_path, clone):
+@pytest.fixture(scope="module")
+def site(snapshot, tmp_path_factory):
     """A source distribution, a wheel of that, and what pip makes of the wheel."""
-    checkout = clone()
-    built, site, home = (tmp_path / name for name in ("built", "site", "elsewhere"))
-    home.mkdir()
-    pip = "python -m pip --disable-pip-version-check"
-    for step in (
-        f"python -c '{SDIST}' {built}",
-        f"{pip} wheel -q --no-build-isolation --no-deps --no-index -w {built} {built}/*.tar.gz",
-        f"{pip} install -q --no-deps --no-index --target {site} {built}/*.whl",
-    ):
-        code, printed = checkout.run(step)
-        assert code == 0, printed
-    return Installed(site, home)
+    built = tmp_path_factory.mktemp("wheel")
+    checkout, site = built / "checkout", built / "site"
+    shutil.copytree(snapshot, checkout)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    offline = ["-q", "--no-deps", "--no-index"]
+    run([sys.executable, "-c", SDIST, str(built)], checkout)
+    sources = str(*built.glob("*.tar.gz"))
+    run([*pip, "wheel", *offline, "--no-build-isolation", "-w", str(built), sources], built)
+    run([*pip, "install", *offline, "--target", str(site), str(*built.glob("*.whl"))], built)
+    return site
+
+
+def run(command, folder):
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def installed(site, tmp_path):
+    return Installed(site, tmp_path)
 
 
 def listed(folder):
@@ -84,13 +93,26 @@ def test_examples_of_a_wheel_pass_the_check_through_their_own_doors(installed):
     assert "nothing is overwritten" in printed
 
 
-def test_one_trial_of_the_example_runs_without_a_checkout(installed):
+@pytest.mark.nni
+def test_an_example_of_a_wheel_runs_under_nni(installed):
+    """Its tuner and assessor are loaded through the doors that were written beside it."""
     installed.hpo_nni("examples", "mine")
     config = installed.home / "mine" / "examples" / "digits_local" / "pipeline.config"
     config.write_text(config.read_text().replace("num_epochs: 30", "num_epochs: 1"))
 
-    ini = f"--config=mine/{EXAMPLE.replace('config.yml', 'trial.ini')}"
-    code, printed = installed.run("hpo_nni.trial", ini)
+    code, printed = installed.hpo_nni("run", f"mine/{EXAMPLE}", "--max-trials", "2")
 
     assert code == 0, printed
-    assert "final: " in printed
+    assert "2 succeeded" in printed
+
+
+def test_all_examples_of_a_wheel_pass_the_check(installed):
+    installed.hpo_nni("examples", "mine")
+    configs = sorted(
+        path.relative_to(installed.home) for path in installed.home.rglob("config.yml")
+    )
+
+    assert len(configs) >= 4
+    for config in configs:
+        code, printed = installed.hpo_nni("check", str(config))
+        assert code == 0, printed
