@@ -148,7 +148,7 @@ def _pause(ledger: Ledger, experiment_id: str) -> str:
 def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown) -> str:
     """Show progress until the experiment has ended; returns what went wrong with NNI, if it did."""
     progress: Progress | None = None
-    started = busy = time.monotonic()
+    started = busy = fed = time.monotonic()
     while not interrupted.requested:
         try:
             status, limits = experiment.rest.status(), _limits(experiment)
@@ -165,11 +165,11 @@ def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown
         if progress is not None:
             cost = cost_words(ledger, experiment.id, limits.max_trials)
             progress.show(trials, limits, time.monotonic() - started, cost)
-        if any(trial.status in ALIVE for trial in known_to_nni):
-            busy = time.monotonic()
-        idle = time.monotonic() - busy
-        is_stuck = idle > IDLE_SECONDS
-        is_starved = status == STARVED and idle > _patience(ledger, experiment.id)
+        is_busy = any(trial.status in ALIVE for trial in known_to_nni)
+        busy = time.monotonic() if is_busy else busy
+        fed = time.monotonic() if is_busy or status != STARVED else fed
+        is_stuck = time.monotonic() - busy > IDLE_SECONDS
+        is_starved = time.monotonic() - fed > _patience(ledger, experiment.id)
         # what runs may end, but nothing else would begin
         is_paused = bool(_pause(ledger, experiment.id)) and not ledger.live_jobs(experiment.id)
         if status in ENDED or is_starved or is_paused:
@@ -185,13 +185,15 @@ def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown
 def _patience(ledger: Ledger, experiment_id: str) -> float:
     """How long no trial may run before a tuner that proposed nothing is taken at its word.
 
-    With a budget it is asked again when a trial has ended, which may have been cheaper than feared.
+    With a budget it is asked again when a trial has ended, which may have been cheaper than feared,
+    and what it had proposed before may not have begun.
     """
     account = Account.read(ledger, experiment_id, time.time())
-    last = max((trial.ended or 0.0 for trial in ledger.trials(experiment_id)), default=0.0)
-    if account is None or account.budget is None or (account.stopped and account.stopped_at > last):
+    if account is None or account.budget is None:
         return IDLE_SECONDS
-    return BUDGET_SECONDS
+    last = max((trial.ended or 0.0 for trial in ledger.trials(experiment_id)), default=0.0)
+    is_last_word = account.stopped and account.stopped_at > last and not account.awaited
+    return IDLE_SECONDS if is_last_word else BUDGET_SECONDS
 
 
 def _logs(experiment: RunningExperiment) -> Path:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FACTS = "cost"  # what was read in [cost_config]
 STOPPED = "budget_stop"  # why no further trial is started; empty while one may be
 STOPPED_AT = "budget_stop_at"  # when that was said last; seconds since the epoch
+AWAITED = "budget_awaited"  # how many trials that had been admitted were still to begin then
 KEPT_BY_TUNER = "tuner_keeps_budget"  # whether the tuner asks before it proposes
 
 
@@ -43,7 +44,7 @@ class Budget:
         if not self.costs.has_prices:
             return ""
         reason = self._refusal(self._room(now, awaited=awaited))
-        self._note({STOPPED: reason, STOPPED_AT: now, KEPT_BY_TUNER: True})
+        self._note({STOPPED: reason, STOPPED_AT: now, AWAITED: awaited, KEPT_BY_TUNER: True})
         return reason
 
     def admit_trial(self, now: float, trial_id: str) -> str:

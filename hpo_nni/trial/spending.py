@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from hpo_nni.costs import TrialCost, forecast, money, trial_cost
-from hpo_nni.trial.budget import FACTS, STOPPED, STOPPED_AT
+from hpo_nni.trial.budget import AWAITED, FACTS, STOPPED, STOPPED_AT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,7 @@ class Account:
         trials: trial id -> what it has cost so far.
         stopped: why the budget lets no further trial begin; empty where it does.
         stopped_at: when that was said last; seconds since the epoch.
+        awaited: how many trials that had been admitted were still to begin then.
     """
 
     currency: str
@@ -32,6 +33,7 @@ class Account:
     trials: Mapping[str, TrialCost]
     stopped: str = ""
     stopped_at: float = 0.0
+    awaited: int = 0
 
     @classmethod
     def read(cls, ledger: Ledger, experiment_id: str, now: float) -> Account | None:
@@ -56,6 +58,7 @@ class Account:
             trials=trials,
             stopped=experiment.settings.get(STOPPED) or "",
             stopped_at=experiment.settings.get(STOPPED_AT) or 0.0,
+            awaited=experiment.settings.get(AWAITED) or 0,
         )
 
     @property

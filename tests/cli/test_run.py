@@ -9,8 +9,15 @@ import socket
 import pytest
 
 from hpo_nni.cli.main import main
-from hpo_nni.cli.run import _interruptions, direction_of
+from hpo_nni.cli.run import (
+    BUDGET_SECONDS,
+    IDLE_SECONDS,
+    _interruptions,
+    _patience,
+    direction_of,
+)
 from hpo_nni.direction import Direction
+from hpo_nni.trial.budget import AWAITED, FACTS, STOPPED, STOPPED_AT
 
 
 def test_faulty_files_are_refused_before_nni_is_touched(files, capsys):
@@ -52,3 +59,28 @@ def test_the_direction_is_the_experiments(book):
     assert direction_of(book.ledger, "ExpA") is Direction.MAXIMIZE
     book.experiment(direction="minimize")
     assert direction_of(book.ledger, "ExpA") is Direction.MINIMIZE
+
+
+def noted(book, *, stopped_at, awaited=0, reason="the budget has no room"):
+    facts = {"currency": "", "budget": 5.0, "trial_cost": 0.0}
+    changes = {FACTS: facts, STOPPED: reason, STOPPED_AT: stopped_at, AWAITED: awaited}
+    book.ledger.note_settings("ExpA", changes)
+
+
+def test_a_tuner_that_the_budget_stopped_is_waited_for_unless_it_has_said_its_last_word(book):
+    """Only a refusal after the last trial's end, with nothing on its way, is the last word."""
+    book.experiment()
+    assert _patience(book.ledger, "ExpA") == IDLE_SECONDS
+    book.trial(0, score=0.5)
+    ended = book.ledger.trial("ExpA-Tr0").ended
+
+    found = []
+    for changes in (
+        {"stopped_at": ended + 1},
+        {"stopped_at": ended - 1},
+        {"stopped_at": ended + 1, "awaited": 1},
+        {"stopped_at": ended + 1, "reason": ""},
+    ):
+        noted(book, **changes)
+        found.append(_patience(book.ledger, "ExpA"))
+    assert found == [IDLE_SECONDS, BUDGET_SECONDS, BUDGET_SECONDS, BUDGET_SECONDS]
