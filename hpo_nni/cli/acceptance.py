@@ -45,7 +45,7 @@ def _faults(kind: str, file: ExperimentFile) -> Iterator[Problem]:
             ours = "run `hpo-nni install`, which makes it known" if name in _OUR_CLASSES else ""
             message = f"NNI knows no {kind} {name!r}"
             yield Problem(file.where(kind, "name"), message, ours or did_you_mean(name, known))
-    for problem in _argument_faults(_our_class(algorithm, file.folder), algorithm):
+    for problem in _argument_faults(kind, _our_class(algorithm, file.folder), algorithm):
         yield Problem(file.where(kind, "classArgs"), problem.message, problem.hint)
 
 
@@ -68,11 +68,15 @@ def _is_door(folder: Path, file: str) -> bool:
         return False
 
 
-def _argument_faults(name: str | None, algorithm: Mapping[str, Any]) -> tuple[Problem, ...]:
+def _argument_faults(
+    kind: str, name: str | None, algorithm: Mapping[str, Any]
+) -> tuple[Problem, ...]:
     if name is None:
         return ()
     arguments = importlib.import_module("hpo_nni.core.arguments")
     table = importlib.import_module(_OUR_CLASSES[name]).ARGUMENTS
+    if kind == "tuner":
+        table = {**importlib.import_module("hpo_nni.core.search_tuner").COMMON, **table}
     try:
         arguments.checked(name, algorithm.get("classArgs") or {}, table)
     except SettingsError as error:
