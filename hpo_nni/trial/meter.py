@@ -85,7 +85,11 @@ class Meter:
         self._tables = TrialTables(settings.accounts, pause)
         self._ledger = ledger
         self._report = report
-        self._reports = 0
+        # a trial that NNI resumes has reported these: they are read again, and not told again
+        self._told = {
+            one.step for one in ledger.evaluations(place.trial_id) if one.source == JUDGED
+        }
+        self._reports = len(self._told)
         self._limit: RateLimit[Evaluation] = RateLimit(self._settings.report_interval)
         experiment = ledger.experiment(place.experiment_id)
         # tuner, assessor and ini each state a direction; what the experiment began with holds
@@ -237,7 +241,7 @@ class Meter:
             )
 
     def _forward(self, evaluation: Evaluation | None) -> None:
-        if evaluation is not None:
+        if evaluation is not None and evaluation.step not in self._told:
             self._report(self._reports, report_values(evaluation))
             self._reports += 1
 

@@ -104,9 +104,7 @@ class TrialRunner:
             self._retrier(self._meter.reach)
             for step in self._settings.steps:
                 self._meter.begin(step.key)
-                if step.is_settled:
-                    self._meter.poll()
-                else:
+                if not step.is_settled:
                     self._run_step(step)
                 self._retrier(self._meter.catch_up)
                 self._meter.complete(step.key)

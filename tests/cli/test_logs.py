@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hpo_nni.cli.main import main
+from hpo_nni.failures import Failure, FailureKind
 from hpo_nni.ledger.records import TrialState
 
 
@@ -36,6 +37,28 @@ def test_logs_show_the_end_the_command_and_what_it_wrote(book, failed, capsys):
         "three",
         f"--- {failed}/cmd1.stderr",
         "broken \ufffd",
+    ]
+
+
+def test_logs_show_what_kind_of_failure_it_was_and_what_said_so(book, capsys):
+    book.experiment()
+    first = book.trial(0, TrialState.FAILED)
+    name = book.trial(1, TrialState.RUNNING, retry_of=first, continues=first)
+    failure = Failure(FailureKind.USER, "a module is missing: its log says 'ImportError: x'")
+    job = book.job(name, state="failed", message="exit code 1")
+    book.ledger.note_job_failure(job, failure)
+    book.ledger.note_failure(name, failure)
+    book.ledger.end_trial(name, TrialState.FAILED, "cmd1 failed: exit code 1")
+
+    main(["logs", "1", f"--dir={book.folder}"])
+
+    said = "user error: a module is missing: its log says 'ImportError: x'"
+    assert capsys.readouterr().out.splitlines()[1:6] == [
+        said,
+        f"it runs trial {first} again",
+        f"it goes on with trial {first}, under its names",
+        "",
+        "cmd1: failed exit code 1",
     ]
 
 

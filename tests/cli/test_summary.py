@@ -104,3 +104,14 @@ def test_an_experiment_without_trials_or_entry_has_none(book):
     assert summary(book.ledger, "ExpA").startswith("trials       none\n")
     book.experiment()
     assert summary(book.ledger, "ExpA").startswith("trials       none\n")
+
+
+def test_a_failure_that_was_run_again_does_not_count_twice(book):
+    book.experiment()
+    failed = book.trial(0, FAILED, reason="cmd1 failed: exit code 1")
+    book.trial(1, OK, 0.5, retry_of=failed)
+
+    facts = summarise(book.ledger, "ExpA")
+
+    assert facts["counts"] == "1: 1 succeeded; 1 failure of before, run again since"
+    assert facts["failures"] == []

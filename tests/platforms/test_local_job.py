@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from hpo_nni.platforms import supervisor
 from hpo_nni.platforms.base import JobState
 from hpo_nni.platforms.local import LocalPlatform
 from hpo_nni.testing.platforms import await_final, await_true
+from hpo_nni.testing.processes import eventually
 
 # Four processes that ignore TERM: the command, a child, one in another session, and one in another
 # session whose parent has gone.
@@ -244,3 +246,42 @@ def test_supervisor_that_does_not_listen_is_killed_with_its_job(run, work, local
     assert local.attach(job.id).status().state is JobState.CANCELLED
     assert job.status().state is JobState.RUNNING
     record.write_text(kept)
+
+
+MEMORY = Path("/sys/fs/cgroup/memory")
+HUNGRY = """
+import os, sys, time
+from pathlib import Path
+from hpo_nni.platforms.base import JobSpec
+from hpo_nni.platforms.local import LocalPlatform
+group, folder = Path(sys.argv[1]), Path(sys.argv[2])
+(group / "cgroup.procs").write_text(str(os.getpid()))
+platform = LocalPlatform(folder)
+command = sys.executable + ' -c "x = bytes(1) * 10**9"'
+job = platform.submit(platform.plan(JobSpec("hungry", command, folder, folder)))
+while not job.status().state.is_final:
+    time.sleep(0.05)
+print(job.status().message)
+"""
+
+
+def test_a_kill_by_the_kernel_for_memory_is_told_from_any_other(tmp_path):
+    """In a control group of 200 MB; where none can be made, there is nothing to see."""
+    group = MEMORY / f"hpo_nni_{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / "memory.limit_in_bytes").write_text(str(200 * 10**6))
+    except OSError as error:
+        pytest.skip(f"no control group of one's own: {error}")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", HUNGRY, group, tmp_path],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        eventually(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
+
+    assert done.stdout == "killed by SIGKILL: the machine or its container ran out of memory\n"

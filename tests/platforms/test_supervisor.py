@@ -79,3 +79,23 @@ def test_supervisor_loads_little():
     )
 
     assert not {"typing", "re", "json", "subprocess", "pathlib"} & {*done.stdout.split()}
+
+
+GROUPS = {
+    "version 2": ("0::/job", "job/memory.events", "low 0\noom 3\noom_kill 2\n", 2),
+    "version 2 in a container": ("0::/../x", "memory.events", "oom_kill 4\n", 4),
+    "version 1": ("9:cpu:/\n4:memory:/a", "memory/a/memory.oom_control", "oom_kill 1\n", 1),
+    "version 1 in a container": ("4:memory:/a", "memory/memory.oom_control", "oom_kill 5\n", 5),
+    "a kernel that does not count": ("4:memory:/", "memory/memory.oom_control", "under_oom 0", 0),
+    "no groups": ("", "memory.events", "oom_kill 1\n", 0),
+}
+
+
+@pytest.mark.parametrize("own, name, content, expected", GROUPS.values(), ids=GROUPS)
+def test_the_kernels_kills_for_memory_are_counted(tmp_path, own, name, content, expected):
+    group = tmp_path / "fs" / name
+    group.parent.mkdir(parents=True)
+    group.write_text(content)
+    (tmp_path / "own").write_text(own)
+
+    assert supervisor.oom_kills(str(tmp_path / "own"), str(tmp_path / "fs")) == expected
