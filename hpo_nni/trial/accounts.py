@@ -215,8 +215,11 @@ def _read_account(reading: Reading, name: str, fallback: Account | None) -> Acco
             section.fault(given[1], f"{given[0]} says the same: one of them is enough")
     section.finish([key for keys in _SPELLINGS[name].values() for key in keys])
     if values.pop("role_arn", None) is not None:
-        message = "the role is not assumed here: jobs get theirs by -Darn; OSS and MaxCompute are "
-        section.warn("role_arn", f"{message}used with the keys as they are, and {_TOKENS[0]}")
+        message = (
+            "the role is not assumed here: jobs get theirs by -Darn, and requests are made with"
+        )
+        hint = f"for a role, give temporary keys of it, with their {_TOKENS[0]}"
+        section.warn("role_arn", f"{message} the keys of this section (hint: {hint})")
     borrows = fallback is not None and not {*_PAIR, "sts_token"} & values.keys()
     needed = [key for key in _NEEDED[name] if not (borrows and key in _PAIR)]
     for meaning in needed:

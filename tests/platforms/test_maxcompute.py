@@ -677,7 +677,11 @@ def test_logview_that_is_refused_is_said_once(platform, planned, server, caplog)
     job.cancel()
 
 
-def test_requests_are_signed_for_a_region(open_platform, planned):
-    job = open_platform(region="cn-beijing").submit(planned(QUICK))
+@pytest.mark.parametrize(("region", "version"), [("", "V2"), ("cn-beijing", "V4")])
+def test_requests_are_signed_for_a_region_where_there_is_one(
+    open_platform, planned, server, region, version
+):
+    job = open_platform(region=region).submit(planned(QUICK))
 
     assert await_final(job).state is JobState.SUCCEEDED
+    assert server.keyring.versions == {version}

@@ -143,6 +143,7 @@ def test_region_means_signatures_of_version_4(connect, server):
 
     assert store.read_text("oss://bkt/x 数") == "1"
     assert [file.name for file in store.list_files("oss://bkt/")] == ["x 数"]
+    assert server.keyring.versions == {"V4"}
 
 
 @pytest.mark.parametrize("region", ["", "cn-beijing"])

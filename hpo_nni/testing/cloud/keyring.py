@@ -17,10 +17,12 @@ class Keyring:
     Attributes:
         secrets: access key id to secret.
         tokens: access key id to the security token that must come with it.
+        versions: the kinds of signatures of what was accepted: `V1`, `V2`, `V4`.
     """
 
     secrets: dict[str, str]
     tokens: dict[str, str] = field(default_factory=dict)
+    versions: set[str] = field(default_factory=set)
 
 
 def seconds(date: str) -> float:

@@ -59,6 +59,7 @@ def check_odps(request: Request, keyring: Keyring, now: float) -> str:
         )
     if keyring.tokens.get(key_id) != request.headers.get("authorization-sts-token"):
         raise ServiceError(401, "AuthorizationRequired", "ODPS-0410031: wrong security token")
+    keyring.versions.add("V4" if scope else "V2")
     return key_id
 
 

@@ -105,6 +105,7 @@ def check_oss(request: Request, resource: str, keyring: Keyring, now: float) -> 
         raise ServiceError(
             403, "InvalidSecurityToken", "The security token you provided is invalid."
         )
+    keyring.versions.add(f"V{claim.version}")
     return claim.key_id
 
 
