@@ -33,6 +33,9 @@ ELSEWHERE = {
     ),
     "nnictl create --config examples/digits_local/begin/config.yml --port=8780": _NNICTL,
     "nnictl stop": _NNICTL,
+    "hpo-nni retry --experiment ID": (
+        "process/test_failures.py::test_failed_trials_run_again_once_the_mistake_is_mended"
+    ),
     ".venv/bin/python benchmarks/digits_gain.py": (
         "examples/test_digits_gain.py::test_readme_shows_the_measured_tables"
     ),

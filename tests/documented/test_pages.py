@@ -14,6 +14,8 @@ from nni.assessor import AssessResult
 
 from hpo_nni.cli.main import COMMANDS
 from hpo_nni.core import optuna_tuner, pai_assessor
+from hpo_nni.failures.rules import RULES
+from hpo_nni.trial import failure_settings
 
 ROOT = Path(__file__).parent.parent.parent
 LANGUAGES = ("guide", "zh")
@@ -87,6 +89,17 @@ def test_the_four_files_of_getting_started_pass_the_check(language, clone):
     assert code == 0, printed
     assert "no faults found" in printed
     assert "warning" not in printed
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_kinds_of_failures_are_in_the_tables(language):
+    text = page(language, "failures")
+    ours = {row[0]: row[1] for row in rows(text) if len(row) == 2}
+
+    for rule in RULES:
+        assert rule.why in ours[rule.kind.words]
+    keys = {key for row in rows(text) for key in re.findall(r"\w+", row[0])}
+    assert keys >= {*failure_settings.KEYS, *(kind.value for kind in failure_settings.KINDS)}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
