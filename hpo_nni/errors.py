@@ -34,8 +34,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+LONGEST_LINE = 1000  # characters: a letter quotes the file that it is about, it does not copy it
+
+
 class HpoNniError(Exception):
     """The base of all errors; `str(error)` is the message and, below it, the hint.
+
+    Lines of more than `LONGEST_LINE` characters are cut.
 
     Args:
         message: the fact, the value and the place.
@@ -43,12 +48,21 @@ class HpoNniError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _shorten(message)
+        self.hint = _shorten(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+def _shorten(text: str) -> str:
+    if len(text) <= LONGEST_LINE:
+        return text
+    return "\n".join(
+        line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 3]}..."
+        for line in text.split("\n")
+    )
 
 
 @dataclass(frozen=True)
@@ -110,7 +124,10 @@ class KeyPathSyntaxError(KeyPathError):
     """A key cannot be parsed; the message shows the key with a caret under `column` (from 0)."""
 
     def __init__(self, text: str, *, column: int, expected: str, hint: str = "") -> None:
-        super().__init__(f"expected {expected}\n    {text}\n    {' ' * column}^", hint=hint)
+        begin = max(0, column - 60)  # of the part of a long key that is shown
+        shown = text if len(text) <= 150 else text[begin : begin + 90]
+        caret = " " * (column if shown == text else column - begin) + "^"
+        super().__init__(f"expected {expected}\n    {shown}\n    {caret}", hint=hint)
         self.text = text
         self.column = column
 

@@ -10,6 +10,7 @@ import yaml
 
 from hpo_nni.errors import Problem, SettingsError
 from hpo_nni.registry import did_you_mean
+from hpo_nni.space.located import YAML_FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +57,7 @@ class ExperimentFile:
         reader = _Reader(loader, path.name)
         try:
             content = reader.mapping(root, ())
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
+        except (yaml.YAMLError, *YAML_FAULTS, RecursionError) as error:
             raise _not_yaml(path, error) from error
         return cls(path, content, reader.places, tuple(reader.unknown))
 
@@ -99,7 +100,7 @@ def _compose(path: Path) -> tuple[yaml.SafeLoader, yaml.MappingNode]:
     except UnicodeDecodeError as error:
         message = f"the file is not UTF-8: {error.reason} at byte {error.start}"
         raise SettingsError([Problem(str(path), message)]) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise _not_yaml(path, error) from error
     if not isinstance(node, yaml.MappingNode):
         message = "the file should hold keys and values, as in trialConcurrency: 2"
@@ -110,7 +111,8 @@ def _compose(path: Path) -> tuple[yaml.SafeLoader, yaml.MappingNode]:
 def _not_yaml(path: Path, error: Exception) -> SettingsError:
     mark = getattr(error, "problem_mark", None)
     where = f"{path.name}:{mark.line + 1}:{mark.column + 1}" if mark else path.name
-    words = str(getattr(error, "problem", None) or error)
+    is_deep = isinstance(error, RecursionError)
+    words = "it is nested too deeply" if is_deep else str(getattr(error, "problem", None) or error)
     if words.startswith("but "):  # "expected a single document", "but found another one"
         words = f"{getattr(error, 'context', '')}, {words}"
     return SettingsError([Problem(where, f"this is not YAML: {words}")])

@@ -77,7 +77,7 @@ class Rule:
     def __post_init__(self) -> None:
         try:
             _ = self.codes if self.where is Where.EXIT else self.expression
-        except re.error as error:
+        except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(f"{self.pattern!r} is no regular expression: {error}") from error
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hpo_nni.errors import RegistryError
 from hpo_nni.ledger.records import (
@@ -18,7 +18,7 @@ from hpo_nni.ledger.records import (
     TurnRecord,
     last_order,
 )
-from hpo_nni.ledger.rows import Record, from_row, select
+from hpo_nni.ledger.rows import Record, damaged, from_row, select
 
 if TYPE_CHECKING:
     from hpo_nni.ledger.database import Database
@@ -162,10 +162,7 @@ class Questions:
             Known(
                 found[-1][0] if found else after.evaluation, turns[-1][0] if turns else after.turn
             ),
-            tuple(
-                TurnRecord(trial_id, TrialState(state), score, time)
-                for _, trial_id, state, score, time in turns
-            ),
+            tuple(map(_turn, turns)),
             tuple(from_row(EvaluationRecord, row[1:]) for row in found),
         )
 
@@ -211,3 +208,11 @@ class Questions:
 
     def _all(self, kind: type[Record], rest: str, *parameters: object) -> list[Record]:
         return [from_row(kind, row) for row in self._database.read(select(kind, rest), parameters)]
+
+
+def _turn(row: tuple[Any, ...]) -> TurnRecord:
+    _, trial_id, state, score, time = row
+    try:
+        return TurnRecord(trial_id, TrialState(state), score, time)
+    except ValueError as error:
+        raise damaged("turns", error) from error

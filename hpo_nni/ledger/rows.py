@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+from hpo_nni.errors import LedgerError
 from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import (
     DecisionRecord,
@@ -83,12 +84,30 @@ def to_row(record: Record) -> list[Any]:
 
 
 def from_row(kind: type[Record], row: Sequence[Any]) -> Record:
-    """The record that a row of `select` holds."""
+    """The record that a row of `select` holds.
+
+    Raises:
+        LedgerError: there is something in it that we never wrote.
+    """
     decoders: dict[str, Any] = {**DECODERS}
     if kind is TrialRecord:
         decoders["state"] = TrialState
-    fields = zip(dataclasses.fields(kind), row, strict=True)
-    return kind(**{field.name: decoders.get(field.name, _same)(value) for field, value in fields})
+    fields = list(zip(dataclasses.fields(kind), row, strict=True))
+    try:
+        return kind(
+            **{field.name: decoders.get(field.name, _same)(value) for field, value in fields}
+        )
+    except (ValueError, TypeError, RecursionError) as error:
+        raise damaged(TABLES[kind], error) from error
+
+
+def damaged(table: str, error: Exception) -> LedgerError:
+    """What is said of a row that cannot be understood."""
+    return LedgerError(
+        f"a row of the ledger's table {table} is damaged: {error}",
+        hint="move the ledger away with its -wal and -shm files, and keep it; "
+        "`sqlite3 FILE .recover` can read what is left",
+    )
 
 
 def encode(value: Any) -> Any:

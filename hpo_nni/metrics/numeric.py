@@ -14,6 +14,9 @@ NUMBER = (
 )
 
 
+LARGEST_STEP = 2**63 - 1  # which the ledger can hold, as event files can
+
+
 def to_number(value: object) -> float | None:
     """A metric's value out of a number or its text; None where it is neither.
 
@@ -34,10 +37,10 @@ def to_step(value: object) -> int | None:
     >>> to_step(3), to_step("1e3"), to_step(0.5)
     (3, 1000, None)
     """
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    number = to_number(value)
-    return int(number) if number is not None and number.is_integer() else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        number = to_number(value)
+        value = int(number) if number is not None and number.is_integer() else None
+    return value if value is not None and abs(value) <= LARGEST_STEP else None
 
 
 def first_step(values: Iterable[object]) -> int | None:

@@ -30,7 +30,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_NAMED_NUMBER = re.compile(rf"([A-Za-z_][\w./@-]*)[\"']?\s*[:=]\s*{NUMBER}")
+_NAMED_NUMBER = re.compile(rf"([A-Za-z_][\w./@-]{{0,99}})[\"']?\s*[:=]\s*{NUMBER}")
 _LOOK_AT_LINES = 2000
 _MAX_SEEN = 100
 
@@ -57,6 +57,8 @@ class NumberPattern:
             compiled = re.compile(key)
         except re.error as error:
             raise _not_an_expression(key, error) from None
+        except (RecursionError, OverflowError) as error:
+            raise MetricError(f"this expression is too large: {error}") from None
         if compiled.groups > 1 or "value" in compiled.groupindex:
             self._group = "value"
         if self._group not in {1, *compiled.groupindex} or not compiled.groups:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo_nni.errors import NniError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -56,12 +58,19 @@ class TrialEnvironment:
         return cls(
             experiment_id=experiment_id,
             trial_id=trial_id,
-            number=int(environ.get("NNI_TRIAL_SEQ_ID", "-1")),
+            number=_number(environ.get("NNI_TRIAL_SEQ_ID", "-1")),
             working_directory=experiment.parent,
             output_directory=Path(environ.get("NNI_OUTPUT_DIR", system)),
             system_directory=system_directory,
             channel=environ.get("NNI_TRIAL_COMMAND_CHANNEL"),
         )
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise NniError(f"NNI_TRIAL_SEQ_ID is no number: {text!r}") from error
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class FileChannel:
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
             point = TrialPoint(content["parameters"], content["parameter_id"])
-        except (OSError, ValueError, LookupError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise NniError(f"NNI left no readable parameters in {file}: {error!r}") from error
         self._parameter_id = point.parameter_id
         return point

@@ -24,6 +24,8 @@ PARAMETER = "edit_config_json"
 LONGEST_KEY = 1000  # characters of JSON, quotes included; YAML ends at 1,024
 EXACT = 2**53  # up to here a whole float is one integer
 _SEPARATOR = re.compile(r";(?![^\[\]]*\])")
+# of a date or a tag that is none, as in `!!int x`, and of too many brackets
+_YAML_FAULTS = (ValueError, AttributeError, LookupError, TypeError, RecursionError)
 
 
 def with_edits(xflow: XFlow, point: Mapping[str, Any]) -> XFlow:
@@ -65,10 +67,19 @@ def read_edits(text: str) -> dict[str, Any]:
         offset = error.problem_mark.index if error.problem_mark else 0
         fact = f"-D{PARAMETER} is not JSON: {error.problem}"
         raise CommandSyntaxError(text, offset, fact) from error
+    except (yaml.YAMLError, *_YAML_FAULTS) as error:
+        fact = f"-D{PARAMETER} is not JSON: {_reason(error)}"
+        raise CommandSyntaxError(text, 0, fact) from error
     if not isinstance(found, dict):
         fact = f"-D{PARAMETER} is not a JSON object"
         raise CommandSyntaxError(text, 0, fact, hint='as in {"train_config.num_steps": 1000}')
     return {str(key): value for key, value in found.items()}
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return (str(error).splitlines() or ["it cannot be read"])[0]
 
 
 def write_edits(edits: Mapping[str, Any]) -> str:

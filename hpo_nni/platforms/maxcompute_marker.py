@@ -84,7 +84,7 @@ def read_source(source: str) -> Known:
 def _in_settings(text: str) -> str:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(found.get(MARKER, "")) if isinstance(found, dict) else ""
 

@@ -6,6 +6,7 @@ module, save that a comma too many at the end of a list or mapping is named and 
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from hpo_nni.errors import DocumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _SPACE = re.compile(r"[ \t\n\r]*")
-_ATOM = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?|true|false|null|-?Infinity|NaN")
+_ATOM = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false|null|-?Infinity|NaN")
+YAML_FAULTS = (ValueError, AttributeError, LookupError, TypeError)  # of a date or tag that is none
 _TOO_DEEP = "values are nested too deeply"
+_MOST_NODES = 200_000  # of YAML, whose aliases may stand for more than any memory holds
 
 
 @dataclass(frozen=True)
@@ -80,25 +83,30 @@ def read_yaml(text: str) -> Located:
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
-        return Located(None) if node is None else _from_yaml(node, loader)
+        return Located(None) if node is None else _from_yaml(node, loader, itertools.count(1))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         raise DocumentError(error.problem or str(error), line=line, column=column) from error
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
+    except (yaml.YAMLError, *YAML_FAULTS) as error:
         raise DocumentError(str(error)) from error
     except RecursionError:
         raise DocumentError(_TOO_DEEP) from None
 
 
-def _from_yaml(node: Any, loader: Any) -> Located:
+def _from_yaml(node: Any, loader: Any, numbers: Iterator[int]) -> Located:
     place = (node.start_mark.line + 1, node.start_mark.column + 1)
+    if next(numbers) > _MOST_NODES:
+        raise DocumentError("it holds too many values, or its aliases stand for too many")
     if node.id == "mapping":
         loader.flatten_mapping(node)  # resolves `<<`
         pairs = ((str(loader.construct_object(key)), item) for key, item in node.value)
-        return Located(tuple((k, _from_yaml(i, loader)) for k, i in pairs), "mapping", *place)
+        items = tuple((key, _from_yaml(item, loader, numbers)) for key, item in pairs)
+        return Located(items, "mapping", *place)
     if node.id == "sequence":
-        return Located(tuple(_from_yaml(item, loader) for item in node.value), "list", *place)
+        return Located(
+            tuple(_from_yaml(item, loader, numbers) for item in node.value), "list", *place
+        )
     return Located(loader.construct_object(node), "scalar", *place)
 
 
@@ -127,8 +135,12 @@ class _JsonReader:
         match = _ATOM.match(self._text, self._position)
         if not match:
             self._fail("a value")
+        try:
+            value = json.loads(match[0])
+        except ValueError:  # Python reads no integers of more than 4,300 digits
+            self._fail("a number with fewer digits")
         self._position = match.end()
-        return Located(json.loads(match[0]), "scalar", line, column)
+        return Located(value, "scalar", line, column)
 
     def _items(self, bracket: str) -> tuple[Any, ...]:
         closing = "}" if bracket == "{" else "]"

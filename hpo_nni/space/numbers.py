@@ -6,12 +6,13 @@ Tuners and configs want the number.
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from typing import Any
 
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _EXPONENT = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+", re.ASCII)
+_MOST_DIGITS = 300  # of a whole number; with more, it is no float
 
 
 def find_number(value: Any) -> int | float | None:
@@ -22,10 +23,11 @@ def find_number(value: Any) -> int | float | None:
     """
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         text = value.strip()
-        value = int(text) if text.lstrip("+-").isdecimal() else float(text)
+        is_whole = text.lstrip("+-").isdecimal() and len(text) <= _MOST_DIGITS
+        value = int(text) if is_whole else float(text)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value if math.isfinite(value) else None
+    return value if abs(value) <= sys.float_info.max else None  # false for NaN, too
 
 
 def restore_numbers(value: Any) -> Any:

@@ -106,7 +106,7 @@ def _read_point(file: Path) -> dict[str, Any]:
         point = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError([Problem(str(file), f"cannot be read: {error.strerror}")]) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError([Problem(str(file), f"is not JSON: {error}")]) from error
     if not isinstance(point, dict):
         raise SettingsError([Problem(str(file), "should be a JSON object, {key: value}")])

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from jinja2 import meta, nodes, pass_context
 from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
+from jinja2.visitor import NodeTransformer
 
 from hpo_nni.errors import Problem, SettingsError
 from hpo_nni.registry import did_you_mean
 from hpo_nni.trial import dates
+from hpo_nni.trial import sandbox_limits as limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
 
     from jinja2.runtime import Context
 
-_LONGEST_OUTPUT = 4_000_000
 _MOST_ROUNDS = 200_000
 _ROUND = "count_round"  # our filter at the top of each loop's body
+_JOIN = "join_texts"  # our filter in place of `~`
 _RAW_HINT = (
     "Jinja reads {{, {% and {# everywhere: put text that needs them between {% raw %} "
     "and {% endraw %}"
@@ -40,6 +42,7 @@ _RENDER_ERRORS = (
     ArithmeticError,
     AttributeError,
     LookupError,
+    MemoryError,
     RecursionError,
     TypeError,
     ValueError,
@@ -62,6 +65,7 @@ def render_marked(text: str, name: str) -> str:
     problems = sorted(_faults(tree, environment), key=lambda fault: fault[0])
     if problems:
         raise SettingsError([Problem(f"{name}:{line}", *rest) for line, *rest in problems])
+    tree = _Joins().visit(tree)
     _mark(tree)
     try:
         return _bounded(environment.from_string(tree).generate())
@@ -74,7 +78,7 @@ def render_marked(text: str, name: str) -> str:
 class _Environment(ImmutableSandboxedEnvironment):
     """A sandbox whose arithmetic stays in the calendar and whose loops end."""
 
-    intercepted_binops = frozenset({"+", "-", "*", "**"})
+    intercepted_binops = frozenset({"+", "-", "*", "**", "%"})
 
     def __init__(self) -> None:
         super().__init__(undefined=jinja2.StrictUndefined)
@@ -86,6 +90,8 @@ class _Environment(ImmutableSandboxedEnvironment):
             date_format=dates.date_format,
             strftime=dates.date_format,
         )
+        limits.bound_filters(self.filters)
+        self.filters[_JOIN] = limits.join_texts
         self.filters[_ROUND] = self._count_round
         self.globals = {
             "range": lambda *bounds: _checked_range(safe_range(*bounds)),
@@ -95,15 +101,16 @@ class _Environment(ImmutableSandboxedEnvironment):
         }
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**" and isinstance(right, int | float) and abs(right) > 1000:
-            raise OverflowError(f"the exponent {right} is too large")
-        if operator == "*":
-            _check_repetition(left, right)
+        limits.check_operation(operator, left, right)
         result = super().call_binop(context, operator, left, right)
         is_date = operator in "+-" and (dates.is_date_number(left) or dates.is_date_number(right))
         if is_date and dates.is_broken_date(result):
             raise _CalendarError(f"{left} {operator} {right} = {result} is not in the calendar")
         return result
+
+    def call(self, context: Context, called: Any, /, *arguments: Any, **named: Any) -> Any:
+        limits.check_call(called, arguments, named)
+        return super().call(context, called, *arguments, **named)
 
     @pass_context  # or Jinja would call it once, at compile time
     def _count_round(self, _: Context, value: Any) -> Any:
@@ -111,6 +118,14 @@ class _Environment(ImmutableSandboxedEnvironment):
         if self._rounds > _MOST_ROUNDS:
             raise OverflowError(f"the loops take more than {_MOST_ROUNDS:,} rounds")
         return value
+
+
+class _Joins(NodeTransformer):
+    """Makes a filter of ours out of `~`, which is no operator to the sandbox."""
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802  (Jinja's name)
+        parts = nodes.List([self.visit(part) for part in node.nodes])
+        return nodes.Filter(parts, _JOIN, [], [], None, None, lineno=node.lineno)
 
 
 class _CalendarError(ValueError):
@@ -122,13 +137,6 @@ def _checked_range(numbers: range) -> range:
     if broken is not None and dates.is_date_number(numbers[0]):
         raise _CalendarError(f"range({numbers[0]}, ...) contains {broken}, which is no date")
     return numbers
-
-
-def _check_repetition(left: Any, right: Any) -> None:
-    for repeated, count in ((left, right), (right, left)):
-        is_text = isinstance(repeated, str | list | tuple) and isinstance(count, int)
-        if is_text and len(repeated) * count > _LONGEST_OUTPUT:
-            raise OverflowError(f"a text or list repeated {count:,} times is too long")
 
 
 def _faults(tree: nodes.Template, environment: _Environment) -> Iterator[tuple[int, str, str]]:
@@ -180,8 +188,8 @@ def _bounded(chunks: Iterator[str]) -> str:
     for chunk in chunks:
         texts.append(chunk)
         length += len(chunk)
-        if length > _LONGEST_OUTPUT:
-            raise OverflowError(f"the rendered file is longer than {_LONGEST_OUTPUT:,} characters")
+        if length > limits.LONGEST:
+            raise OverflowError(f"the rendered file is longer than {limits.LONGEST:,} characters")
     return "".join(texts)
 
 

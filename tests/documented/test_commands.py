@@ -27,6 +27,7 @@ ELSEWHERE = {
     "hpo-nni logs 0": _DEMO,
     "make test": _MAKE,
     "make check": _MAKE,
+    "make fuzz": _MAKE,
     "make bench": _MAKE,
     "make test-nni3": (
         "documented/test_make.py::test_the_tests_on_nni_3_set_up_an_environment_of_their_own"

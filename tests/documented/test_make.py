@@ -21,6 +21,7 @@ PYTHON = ".venv/bin/python"
                 f"{PYTHON} -m pytest -q --cov --cov-report=term",
             ],
         ),
+        ("fuzz", [f"HPO_NNI_FUZZ=2000 {PYTHON} -m pytest -q tests/fuzz"]),
         ("bench", [f"{PYTHON} benchmarks/run.py"]),
     ],
 )
@@ -44,5 +45,5 @@ def test_each_target_is_explained_by_make_help(clone):
     code, printed = clone().run("make")
 
     assert code == 0
-    explained = [line.split("  ")[0] for line in printed.splitlines()]
-    assert explained == [f"make {name}" for name in ("demo", "test", "test-nni3", "check", "bench")]
+    explained = [line.split()[1] for line in printed.splitlines()]
+    assert explained == ["demo", "demo-daily", "test", "test-nni3", "check", "fuzz", "bench"]

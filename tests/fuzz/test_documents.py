@@ -1,4 +1,4 @@
-"""Whatever is thrown at the parsers and the editor, the answer is a result or one of our errors."""
+"""Damaged configs, schemas and values: read without loss, or refused."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo_nni.documents import apply_edits, find_values, parse_document, to_data
 from hpo_nni.documents.proto_files import read_proto
 from hpo_nni.errors import HpoNniError
+from hpo_nni.testing.fuzzing import damaged, examples, survives
 
+PROTO = Path(__file__).parent.parent / "documents" / "easyrec.proto"
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
 TEXTS = {
     path.name: path.read_text(encoding="utf-8")
@@ -76,7 +78,7 @@ def mutations(draw):
     return name, text
 
 
-QUIET = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUIET = examples(2)
 
 
 @given(mutations())
@@ -93,7 +95,7 @@ def test_a_damaged_sample_is_read_without_loss_or_refused(damaged) -> None:
 
 @pytest.mark.parametrize("name", ["prototext", "yaml", "json"])
 @given(text=st.text(max_size=40) | st.binary(max_size=40).map(lambda b: b.decode("latin-1")))
-@settings(max_examples=150, deadline=None)
+@examples(2)
 def test_any_text_is_read_or_refused(name, text) -> None:
     try:
         document = parse_document(text, format=name)
@@ -132,9 +134,9 @@ def test_any_key_selects_something_or_is_refused(name, key) -> None:
 
 
 @given(st.integers(0, 4000), st.integers(0, 30), NOISE)
-@settings(max_examples=100, deadline=None)
+@examples(2)
 def test_a_damaged_proto_file_is_read_or_refused(at, cut, noise) -> None:
-    text = (Path(__file__).parent / "easyrec.proto").read_text(encoding="utf-8")
+    text = (PROTO).read_text(encoding="utf-8")
     try:
         read_proto(text[:at] + noise + text[at + cut :])
     except HpoNniError:
@@ -167,3 +169,66 @@ def test_long_texts_take_no_more_than_linear_time(text) -> None:
     except HpoNniError as error:
         message = str(error)
     assert len(message) < 500
+
+
+LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: &{name} [{','.join(['*' + before] * 9)}]\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize("name", ["prototext", "yaml", "json"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        LAUGHS,
+        "[" * 100_000,
+        "{" * 100_000,
+        "a {" * 100_000,
+        "a: " * 20_000,
+        "- " * 20_000,
+        "? " * 5_000,
+        '{"a": ' * 50_000,
+        '{"a": "' + "\\\\" * 200_000 + '"}',
+        "9" * 100_000,
+        '{"a": ' + "9" * 100_000 + "}",
+        "\n" * 500_000 + "}",
+        "&a " * 10_000,
+        "a: !!" + "x" * 100_000,
+        "a: 2001-99-99",
+        "a: 190:20:30.15",
+        "\ufeff" * 1000,
+    ],
+    ids=lambda text: repr(text[:8]),
+)
+def test_texts_that_are_made_to_hurt_do_not(name, text) -> None:
+    def read():
+        document = parse_document(text, format=name)
+        assert document.dump() == text
+        to_data(document)
+        return apply_edits(document, {"+added": 1})
+
+    survives(read)
+
+
+@given(
+    text=damaged(
+        [*TEXTS.values()],
+        [
+            "[" * 3000,
+            "{" * 3000,
+            "9" * 5000,
+            "&a ",
+            "*a",
+            "<<: *a\n",
+            "!!set {a}\n",
+            "\\u12",
+            "1e999",
+        ],
+    ),
+    name=st.sampled_from(["prototext", "yaml", "json"]),
+    edits=st.lists(st.tuples(KEYS, VALUES), max_size=2),
+)
+@examples(3)
+def test_a_damaged_config_is_edited_or_refused(text, name, edits) -> None:
+    survives(lambda: apply_edits(parse_document(text, format=name), dict(edits)))
