@@ -23,7 +23,6 @@ from hpo_nni.metrics import (
     open_source,
     report_values,
 )
-from hpo_nni.metrics.table_source import Statement
 from hpo_nni.trial.remote_places import RemotePlaces
 from hpo_nni.trial.tables import TrialTables
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from hpo_nni.metrics import Evaluation
     from hpo_nni.metrics.base import MetricSource
     from hpo_nni.metrics.remote import RemoteFolder
+    from hpo_nni.metrics.table_source import Statement
     from hpo_nni.trial.place import Place
     from hpo_nni.trial.settings import TrialSettings
 
@@ -257,6 +257,8 @@ class Meter:
     def _paths(self, name: str, text: str) -> list[Path | RemoteFolder | Statement]:
         """Files or folders of a source; the key of a step stands for what its job prints."""
         if self._settings.kind == "table":
+            from hpo_nni.metrics.table_source import Statement  # noqa: PLC0415 - few need it
+
             return [Statement(text, self._tables)]
         if "://" in text:
             several = len(self._settings.sources) > 1

@@ -133,3 +133,10 @@ def test_the_time_left_is_what_binds_first(done, limits, left):
 )
 def test_seconds_are_a_clock(seconds, text):
     assert clock(seconds) == text
+
+
+def test_what_it_costs_is_part_of_the_status():
+    stream = io.StringIO()
+    Progress(stream, UP).show([trial(0, score=0.5)], FOUR, 10.0, "1.50 of 9.00 CNY")
+
+    assert " · best 0.5 (trial 0) · 1.50 of 9.00 CNY · about 0:30 left]" in stream.getvalue()

@@ -98,6 +98,7 @@ def test_a_budget_ends_the_experiment_and_says_so(experiment, tuner):
     code, output = folder.run("run", "config.yml")
 
     assert code == 0, output
+    assert " of 106.00 CNY" in output, "the status line has what was spent"
     assert "budget       the budget of 106.00 CNY has no room for another trial" in output
     found = states(folder)
     assert TrialState.SUCCEEDED in found
