@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hpo_nni.errors import CommandSyntaxError
+from hpo_nni.platforms.maxcompute_edits import PARAMETER
 from hpo_nni.platforms.maxcompute_tables import TablePath, tables_in
 from hpo_nni.platforms.pai_command import is_pai_command, parse_pai_command
 from hpo_nni.trial.steps import MAXCOMPUTE
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _OBJECTS = ("config", "script")  # parameters that name one object, which the job reads
 _OUTPUT = re.compile(r"output|result", re.IGNORECASE)  # tables that the job makes
+_CHECKPOINT = re.compile(r"fine_tune_checkpoint\"\s*:\s*\"(oss://[^\"]+)")
 _URI = re.compile(r"oss://[^\s,'\"]+")
 _NO_TABLE = TablePath("", "")
 
@@ -28,8 +30,8 @@ class Need:
     """One thing that has to be there.
 
     Attributes:
-        kind: `project`, `xflow`, `table`; on OSS `object` (read), `folder` (listed), `target`
-            (written).
+        kind: `project`, `xflow`, `table`; on OSS `object` (read), `checkpoint` (a beginning of
+            names), `folder` (listed), `target` (written).
         what: its name or URI.
         where: `file:line key` of what names it.
         is_ours: whether trials themselves need it, and not only their jobs.
@@ -76,7 +78,7 @@ def _of_steps(settings: TrialSettings, environ: Mapping[str, str]) -> Iterator[N
     if odps is not None:
         project = odps.get("project", environ, settings.accounts.directory)
         yield Need("project", project, odps.places.get("project", name))
-    written = {file.target for file in settings.files}
+    made = {file.target for file in settings.files}
     for step in settings.steps:
         where = f"{name}:{step.line} {step.key}"
         if not is_pai_command(step.command):
@@ -86,10 +88,12 @@ def _of_steps(settings: TrialSettings, environ: Mapping[str, str]) -> Iterator[N
         except CommandSyntaxError:  # `hpo-nni check` has told it
             continue
         yield Need("xflow", f"{xflow.project}.{xflow.name}", where)
-        yield from _of_parameters(xflow, where, written)
+        yield from _of_parameters(xflow, where, made)
+        made.add(xflow.parameters.get("model_dir", "").rstrip("/"))
 
 
-def _of_parameters(xflow: XFlow, where: str, written: set[str]) -> Iterator[Need]:
+def _of_parameters(xflow: XFlow, where: str, made: set[str]) -> Iterator[Need]:
+    """What one command needs, save for what the trial itself has made by then."""
     for key, value in xflow.parameters.items():
         place = f"{where} -D{key}"
         for table in tables_in(value):
@@ -97,9 +101,15 @@ def _of_parameters(xflow: XFlow, where: str, written: set[str]) -> Iterator[Need
             if not _OUTPUT.search(key):
                 yield Need("table", str(table), place, table=table)
         if key in _OBJECTS and value.startswith("oss://"):
-            if value not in written:
+            if value not in made:
                 yield Need("object", value, place, is_ours=False)
-        elif key != "edit_config_json":
+        elif key == PARAMETER:
+            for found in _CHECKPOINT.finditer(value):
+                if found[1].rstrip("/") not in made:
+                    yield Need(
+                        "checkpoint", found[1], f"{place} fine_tune_checkpoint", is_ours=False
+                    )
+        else:
             for uri in _URI.findall(value):
                 yield Need("folder", _bucket_of(uri), place, is_ours=False)
 

@@ -156,6 +156,9 @@ def _asked(store: OssProbes, need: Need) -> str:
     if need.kind == "object":
         store.check_read(need.what)
         return "can be read"
+    if need.kind == "checkpoint":
+        store.check_beginning(need.what)
+        return "there"
     if need.kind == "target":
         store.check_write(need.what)
         return "can be written to"

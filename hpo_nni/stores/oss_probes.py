@@ -6,8 +6,10 @@ import secrets
 
 import oss2
 
+from hpo_nni.errors import StoreError
 from hpo_nni.stores.oss import OssStore
 
+_MADE = "is the path right, and has the job that makes it run?"
 DENIED = "AccessDenied"  # OSS's word, in the messages of errors
 
 
@@ -38,6 +40,13 @@ class OssProbes(OssStore):
         """List at most one object below a prefix."""
         bucket, prefix = self._open(uri, is_folder=True)
         self._call("list", uri, lambda: bucket.list_objects_v2(prefix, "/", max_keys=1))
+
+    def check_beginning(self, uri: str) -> None:
+        """See that there is at least one object whose name begins so."""
+        bucket, key = self._open(uri)
+        page = self._call("list", uri, lambda: bucket.list_objects_v2(key, max_keys=1))
+        if not page.object_list:
+            raise StoreError(f"there is nothing that begins with {uri}", uri=uri, hint=_MADE)
 
     def check_write(self, uri: str) -> None:
         """Put an empty object into a folder, and delete it."""

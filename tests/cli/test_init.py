@@ -65,7 +65,7 @@ def test_an_experiment_on_maxcompute_passes_the_check(project, capsys):
     assert "auc_click x 0.5" in capsys.readouterr().out
 
 
-def test_a_trial_of_it_trains_on_a_cloud(project, capfd):
+def test_a_trial_of_it_trains_on_a_cloud(project, monkeypatch, capfd):
     """Real clients against real protocols: the edited config goes up, metrics come back."""
     cluster = Cluster(Training(evaluations=2, rows=200, seconds_per_evaluation=0.0))
     with (
@@ -84,12 +84,14 @@ def test_a_trial_of_it_trains_on_a_cloud(project, capfd):
             assert real in text
             text = text.replace(real, here)
         ini.write_text(text)
-        (project / "point.json").write_text('{"data_config.batch_size": 512}')
         (key_id, secret), *_ = PAIR.items()
+        monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", key_id)
+        monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", secret)
+        assert main(["check", "tuning/config.yml", "--remote"]) == 0
+        assert "dt=20220617: 200 rows" in capfd.readouterr().out
+        (project / "point.json").write_text('{"data_config.batch_size": 512}')
         done = subprocess.run(
             [sys.executable, "-m", "hpo_nni.trial", f"--config={ini}", "--params=point.json"],
-            env=os.environ
-            | {"ALIBABA_CLOUD_ACCESS_KEY_ID": key_id, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": secret},
             capture_output=True,
             text=True,
             check=False,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
+from hpo_nni.dialects.commands import loader_of
+from hpo_nni.inspection.needs import needs_of
 from hpo_nni.inspection.remote import RemoteInspection
 from hpo_nni.testing.cloud.faults import Action, RequestFault
 from hpo_nni.testing.cloud.tables import Table
@@ -130,6 +133,32 @@ def test_all_faults_come_at_once(inspect):
     )
 
     assert len(found.problems) == 4
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_checkpoint_to_begin_from_must_be_there(inspect, oss, is_there):
+    if is_there:
+        oss.write("bkt", "old/model.ckpt-8000.index", b"")
+    edits = '{"train_config.fine_tune_checkpoint": "oss://bkt/old/model.ckpt-8000"}'
+
+    problems = inspect(("'${tuner_params_json}'", f"'{edits}'")).problems
+
+    assert len(problems) == (0 if is_there else 1)
+    assert all("nothing that begins with oss://bkt/old" in one.message for one in problems)
+
+
+def test_a_day_begins_from_what_the_day_before_makes(tmp_path):
+    """The documented finetune experiment: the first checkpoint is needed, the second is made."""
+    ini = Path(__file__).parents[2] / "finetune" / "config_finetune.ini"
+    command = (
+        f"python3 run_finetune.py --config={ini} --start_time=2022-06-17 --end_time=2022-06-18"
+    )
+    settings = loader_of(command, ini)(ini, Substitutions(point={}))
+
+    needs = needs_of(settings, {})
+
+    kinds = [need.kind for need in needs]
+    assert (kinds.count("checkpoint"), kinds.count("table")) == (1, 4)
 
 
 def refuse(code, **where):
