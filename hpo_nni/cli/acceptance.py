@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_nni.bundle import doors
 from hpo_nni.cli.experiment_file import ExperimentFile
+from hpo_nni.cli.install import ALGORITHMS
 from hpo_nni.errors import Problem, SettingsError
 from hpo_nni.nni_api.launch import load_config
 from hpo_nni.nni_api.registration import known_algorithms
@@ -20,10 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_OUR_CLASSES = {
-    "PAIAssessor": "hpo_nni.core.pai_assessor",
+_OUR_CLASSES = {  # name -> module
     "PaiAssessor": "hpo_nni.core.pai_assessor",
-    "OptunaTuner": "hpo_nni.core.optuna_tuner",
+    **{one.name: one.class_name.rpartition(".")[0] for one in ALGORITHMS},
 }
 
 

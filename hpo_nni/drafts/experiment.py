@@ -30,7 +30,7 @@ trialConcurrency: {concurrency}
 maxTrialNumber: {trials}
 tuner:
   codeDirectory: .  # NNI wants one; the class is found where hpo_nni is installed
-  className: hpo_nni.core.optuna_tuner.OptunaTuner
+  className: hpo_nni.core.auto_tuner.AutoTuner
   classArgs:
     optimize_mode: maximize
     baseline_trials: 1  # trial 0 is the config as it stands

@@ -106,9 +106,7 @@ def _of_parameters(xflow: XFlow, where: str, made: set[str]) -> Iterator[Need]:
         elif key == PARAMETER:
             for found in _CHECKPOINT.finditer(value):
                 if found[1].rstrip("/") not in made:
-                    yield Need(
-                        "checkpoint", found[1], f"{place} fine_tune_checkpoint", is_ours=False
-                    )
+                    yield Need("checkpoint", found[1], place, is_ours=False)
         else:
             for uri in _URI.findall(value):
                 yield Need("folder", _bucket_of(uri), place, is_ours=False)

@@ -67,7 +67,7 @@ def test_keys_that_are_substituted_are_called_so(files):
     [
         ({"config": ("name: Random", "name: TPE\n  classArgs: {optimize_mode: minimize}")}, "two"),
         ({"config": ("codeDirectory: ", "codeDirectory: ./no")}, "there is no folder /"),
-        ({"config": ("pai_assessor.", "pai_asessor.")}, "did you mean 'pai_assessor'?"),
+        ({"config": ("pai_assessor.", "pai_asessor.")}, "did you mean 'pai_assessor'"),
         ({"config": ("platform: local", "platform: remote")}, "NNI would run the trials on"),
         ({"config": ("--config=./trial.ini", "")}, "names no settings file"),
         ({"config": ("trialCommand", "trialComand")}, "did you mean 'trialCommand'?"),
