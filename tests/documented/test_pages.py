@@ -13,7 +13,14 @@ import pytest
 from nni.assessor import AssessResult
 
 from hpo_nni.cli.main import COMMANDS
-from hpo_nni.core import optuna_tuner, pai_assessor
+from hpo_nni.core import (
+    auto_tuner,
+    hazero_tuner,
+    optuna_tuner,
+    pai_assessor,
+    pshe2_tuner,
+    search_tuner,
+)
 from hpo_nni.failures.rules import RULES
 from hpo_nni.trial import failure_settings
 
@@ -51,9 +58,14 @@ def test_the_table_of_states_is_that_of_the_tests_under_nni(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_all_arguments_are_in_the_table(language):
-    names = {row[0] for row in rows(page(language, "early-stopping"))}
+    rules, tuners = (
+        {row[0] for row in rows(page(language, name))} for name in ("early-stopping", "tuners")
+    )
 
-    assert names >= {*pai_assessor.ARGUMENTS, *optuna_tuner.ARGUMENTS}
+    assert rules >= {*pai_assessor.ARGUMENTS}
+    assert tuners >= {*search_tuner.COMMON}
+    for module in (auto_tuner, hazero_tuner, optuna_tuner, pshe2_tuner):
+        assert tuners >= {*module.ARGUMENTS}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
