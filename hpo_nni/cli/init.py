@@ -198,10 +198,11 @@ def _check(config: Path) -> None:
 def _report(folder: Path, draft: ExperimentDraft) -> None:
     trial = draft.trial
     score = ", ".join(f"{name} x {weight:g}" for name, weight in trial.weights.items())
+    keys = len(draft.space)
     made = {
         CONFIG: f"{MAX_TRIALS} trials, {trial.concurrency} at a time",
         TRIAL: f"what a trial runs; its score: {score}",
-        SPACE: f"{len(draft.space)} keys, around the values of the config:",
+        SPACE: f"{keys} key{'s' * (keys != 1)}, around the values of the config:",
     }
     for name, what in made.items():
         print(f"{folder / name}  {what}")

@@ -135,6 +135,8 @@ _ANYWHERE = "http://service.odps.aliyun.com/api"
 
 
 def _notes(xflow: XFlow, request: Request, project: str, region: str) -> Iterator[str]:
+    if "easy_rec" not in xflow.name:
+        yield f"made as for EasyRec: does {xflow.name} read -Dconfig and write to -Dmodel_dir?"
     if not request.project:
         yield f"the project that pays is taken to be that of the tables: {project}"
     if not region:

@@ -89,9 +89,16 @@ def test_a_command_that_cannot_be_read_shows_the_place(request_):
         ("-Deval_method=none", "writes no metrics"),
         ("-Dedit_config_json={}", "what it sets is not tuned"),
         ("", "is it the same as oss://bkt/base.config?"),
+        ("-Dx=y", "taken to be that of the tables: demo"),
     ],
 )
 def test_what_may_be_odd_is_noted(request_, more, note):
     draft = draft_pai(replace(request_, command=f"{COMMAND.rstrip(';')} {more}"))
 
     assert any(note in one for one in draft.notes)
+
+
+def test_algorithms_other_than_easyrecs_are_noted(request_):
+    draft = draft_pai(replace(request_, command=COMMAND.replace("easy_rec_ext", "ps_smart")))
+
+    assert "does ps_smart read -Dconfig" in draft.notes[0]

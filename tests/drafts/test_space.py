@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import functools
+import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from hpo_nni.documents import parse_document
+from hpo_nni.documents import apply_edits, parse_document
 from hpo_nni.drafts.space import MOST_KEYS, propose_space
+from hpo_nni.space.parsing import parse_space
 
 ROOT = Path(__file__).parent.parent.parent
 LR = "train_config.optimizer_config.adam_optimizer.learning_rate.exponential_decay_learning_rate"
@@ -85,3 +89,30 @@ def test_what_is_no_usual_value_is_left_alone(text):
 
 def test_there_are_no_more_keys_than_a_first_search_can_use():
     assert len(propose("\n".join(f"a{n}: {{dropout: 0.1}}" for n in range(30)))) == MOST_KEYS
+
+
+NAMES = st.sampled_from(
+    ["lr", "dropout", "units", "weight_decay", "batch_size", "depth", "a", "b.c", "x[0]", "$.", "é"]
+)
+SCALARS = st.one_of(st.integers(-3, 300), st.floats(-2, 2), st.booleans(), st.text(max_size=3))
+CONFIGS = st.recursive(
+    st.one_of(SCALARS, st.lists(SCALARS, max_size=3)),
+    lambda inner: st.one_of(
+        st.dictionaries(NAMES, inner, max_size=4),
+        st.lists(st.dictionaries(NAMES, inner, max_size=3), max_size=3),
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(NAMES, CONFIGS, max_size=5))
+def test_whatever_is_proposed_can_be_searched_and_applied(config):
+    parse = functools.partial(parse_document, path="x.json")
+    document = parse(json.dumps(config))
+
+    proposed = propose_space(document, parse)
+    space = parse_space({one.key: one.entry for one in proposed})
+
+    for part in (0.0, 0.5, 1.0):
+        apply_edits(document, space.from_unit([part] * len(space.flatten())))
