@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,6 +109,15 @@ class Job(Protocol):
 
         Silent for a job that has ended. `status` tells when it is over.
         """
+        ...
+
+
+@runtime_checkable
+class PrintsElsewhere(Protocol):
+    """A job whose output is not on this machine while it runs, and can be asked for."""
+
+    def new_output(self) -> str:
+        """Return what it has printed since the last call, in whole lines; never raises."""
         ...
 
 

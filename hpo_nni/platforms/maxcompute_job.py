@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hpo_nni.errors import PlatformError, TransientPlatformError
 from hpo_nni.platforms.base import JobState, JobStatus
 from hpo_nni.platforms.maxcompute_service import SubInstance, Task
+from hpo_nni.platforms.sliding_tail import SlidingTail
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,6 +58,9 @@ class MaxComputeJob:
         self._twins: set[str] = set()  # ids
         self._gone: set[str] = set()  # ids of twins of which nothing is left
         self._final: JobStatus | None = None
+        self._names: dict[str, list[str]] = {}  # id -> its tasks
+        self._tails: dict[str, SlidingTail] = {}  # stream -> what has been read of it
+        self._silent: set[str] = set()  # ids of parts that print no more, and have been read
 
     @property
     def id(self) -> str:
@@ -96,6 +100,19 @@ class MaxComputeJob:
         except PlatformError as error:
             found.append(f"(no more could be read: {error.message})")
         return "\n".join(found[-lines:])
+
+    def new_output(self) -> str:
+        """Return what the workers have printed since the last call, one after the other."""
+        found: list[str] = []
+        for part in [one for one in self._parts if one not in self._silent]:
+            is_over = self._is_over(part)
+            for task in self._task_names(part):
+                for stream, text in self._logs(part, task).items():
+                    tail = self._tails.setdefault(f"{part} {stream}", SlidingTail())
+                    found.append(tail.lines(text) + (tail.rest() if is_over else ""))
+            if is_over:
+                self._silent.add(part)
+        return "".join(found)
 
     def cancel(self) -> None:
         """Stop the instance, what it has started, and its twins; ask `status` until it is over.
@@ -172,16 +189,26 @@ class MaxComputeJob:
     def _said_by(self, instance_id: str) -> Iterator[str]:
         for task in self._tasks(instance_id):
             if instance_id in self._parts:
-                yield from _lines(self._logs(instance_id, task.name))
+                yield from _lines(self._logs(instance_id, task.name).values())
         if self._is_over(instance_id):
             yield from _lines([self._service.result(instance_id)])
 
-    def _logs(self, instance_id: str, task: str) -> list[str]:
+    def _logs(self, instance_id: str, task: str) -> dict[str, str]:
         try:
             return self._service.worker_logs(instance_id, task)
         except PlatformError as error:  # not every kind of task has logs to read
             logger.debug("%s: no logs of %s: %s", self._id, task, error)
-            return []
+            return {}
+
+    def _task_names(self, instance_id: str) -> list[str]:
+        known = self._names.get(instance_id)
+        if not known:
+            try:
+                known = [task.name for task in self._tasks(instance_id)]
+            except PlatformError:  # the next call asks again
+                return []
+            self._names[instance_id] = known
+        return known
 
     def _stop_parts(self) -> None:
         self._stop_each([part.id for part in self._parts_of(self._id)])

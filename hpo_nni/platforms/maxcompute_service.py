@@ -192,18 +192,18 @@ class MaxComputeService:
             lambda: str(self._instance(instance_id).get_logview_address()),
         )
 
-    def worker_logs(self, instance_id: str, task: str) -> list[str]:
-        """The ends of what the workers of a task have written, standard output then error."""
+    def worker_logs(self, instance_id: str, task: str) -> dict[str, str]:
+        """The ends of what the workers of a task have written: name of the stream -> text."""
 
-        def ask() -> list[str]:
+        def ask() -> dict[str, str]:
             instance = self._instance(instance_id)
             workers = instance.get_task_workers(task)
-            return [
-                instance.get_worker_log(worker.log_id, kind, LOG_BYTES)
+            return {
+                f"{worker.log_id} {kind}": instance.get_worker_log(worker.log_id, kind, LOG_BYTES)
                 for worker in workers
                 if worker.log_id
                 for kind in ("stdout", "stderr")
-            ]
+            }
 
         return self._call(f"read the logs of {instance_id}", ask)
 

@@ -140,9 +140,6 @@ def _sources(
 ) -> tuple[tuple[str, str], ...]:
     entries = section.prefixed("metric_source")
     if kind == "stdout":
-        if around.is_remote:
-            message = "what jobs print on MaxCompute is not followed"
-            section.fault("metric_type", message, "metric_type=summary reads their event files")
         if not entries:
             return (("metric_source", around.steps[0]),) if around.steps else ()
         return tuple((entry.key, _step(section, entry, around)) for entry in entries)
@@ -162,7 +159,7 @@ def _step(section: SectionReader, entry: Entry, around: Surroundings) -> str:
         return _path(section, entry, "stdout", around)
     step, _, role = (part.strip() for part in text.partition(","))
     if role:
-        message = f"a local job has one log for all, and none of a role {role!r}"
+        message = f"the log of a step is one for all, and none of a role {role!r}"
         section.fault(entry.key, message, f"write {entry.key}={step}")
     if step == "cmd" and step not in steps and steps:
         return steps[0]

@@ -21,6 +21,7 @@ from hpo_nni.platforms.base import JobSpec, JobState, JobStatus
 from hpo_nni.secrets import Redactor
 from hpo_nni.trial import triage
 from hpo_nni.trial.budget import Budget
+from hpo_nni.trial.copied_output import copy_output
 from hpo_nni.trial.meter import Meter
 from hpo_nni.trial.orders import ask_for_no_more, who_ended
 from hpo_nni.trial.platforms import open_platform
@@ -165,7 +166,7 @@ class TrialRunner:
         accepted = time.time()
         logger.info("trial %s: %s started as %s", self._place.trial_id, step.key, job.id)
         try:
-            status = self._follow(spec.name, job, accepted)
+            status = self._follow(spec, job, accepted)
         except BaseException as error:
             self._cancel(spec.name, job)
             if isinstance(error, (Interrupted, HpoNniError)):
@@ -230,7 +231,7 @@ class TrialRunner:
                 self._end_job(plan.name, JobStatus(state, message))
             raise
 
-    def _follow(self, name: str, job: Job, accepted: float) -> JobStatus:
+    def _follow(self, spec: JobSpec, job: Job, accepted: float) -> JobStatus:
         """Read metrics until the job has ended and what it wrote last has been read."""
         before = None
         while True:
@@ -238,10 +239,12 @@ class TrialRunner:
             if before is None or (status.state != before.state and not status.state.is_final):
                 since = accepted if before is None else None
                 is_running = status.state is not JobState.WAITING
-                self._ledger.observe_job(name, is_running=is_running, since=since)
+                self._ledger.observe_job(spec.name, is_running=is_running, since=since)
             if status.state is JobState.WAITING and status != before:
                 logger.info("trial %s: %s", self._place.trial_id, status.message)
             before = status
+            if self._settings.metrics.kind == "stdout":
+                copy_output(job, spec.stdout, self._redact)
             self._meter.poll()
             if status.state.is_final:
                 return status

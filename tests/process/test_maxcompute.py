@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -306,3 +307,29 @@ def test_a_refusal_ends_the_trial_in_the_services_words(cloud, folder, before, a
         assert trial.state.value == "failed"
         assert words in trial.reason
         assert not ledger.live_jobs()
+
+
+PRINTED = r"""
+metric_type=stdout
+metric_source=cmd1
+metric_dict={'auc=([0-9.]+)': 1}
+step_regex=eval step=(\d+)
+"""
+
+
+def test_a_trial_is_scored_by_what_its_job_prints(cloud, folder):
+    text = re.sub(r"(?s)metric_type=summary.*?\{'auc': 1\}\n", lambda _: PRINTED, INI)
+    (folder / "trial.ini").write_text(text, encoding="utf-8")
+
+    code, _, err = cloud.run(folder, {"train_config.num_steps": 60})
+
+    assert code == 0, err
+    (instance,) = cloud.jobs.instances.submitted()
+    written = cloud.scores(instance)
+    with ledger_of(folder) as ledger:
+        (trial,) = ledger.trials(ledger.experiments()[0].id)
+        seen = {one.step: one.score for one in ledger.evaluations(trial.id)}
+    assert list(seen) == [20, 40, 60]
+    assert list(seen.values()) == pytest.approx(written, abs=1e-6)
+    lines = (folder / LOCAL_FOLDER / trial.id / "cmd1.stdout").read_text().splitlines()
+    assert sum(line.startswith("eval step=") for line in lines) == 3

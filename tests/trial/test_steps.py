@@ -71,7 +71,6 @@ def test_a_value_never_becomes_an_option(ini):
         (" -project=algo_public", "", "-project is missing"),
         ("/${exp_id}_${trial_id}\n", "/\n", "all trials would write to the same -Dmodel_dir=oss"),
         ("-Dlr=${lr}", "-Dlr=${ls}", "nothing is known of ${ls}"),
-        ("metric_type=summary", "metric_type=stdout", "is not followed"),
     ],
 )
 def test_each_fault_says_what_and_where(ini, old, new, problem):
