@@ -16,6 +16,7 @@ from hpo_nni.errors import HpoNniError, PlatformError, Problem, SettingsError, S
 from hpo_nni.inspection.finding import Finding, Level, fail, ok, warn
 from hpo_nni.platforms.maxcompute_service import MaxComputeService
 from hpo_nni.platforms.maxcompute_tables import MaxComputeTables
+from hpo_nni.secrets import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -54,14 +55,16 @@ def accounts(
                 told.add(problem)
                 yield fail(f"{name} keys", f"{problem.where}: {problem.message}", problem.hint)
         if not faults and all(one.level is not Level.FAIL for one in reached):
-            yield _asked(name, lambda: ask(given, environ))  # noqa: B023  (called at once)
+            redact = Redactor(account.credentials.resolve(environ, given.directory).secrets())
+            yield _asked(name, lambda: ask(given, environ), redact)  # noqa: B023  (called at once)
 
 
-def _asked(name: str, ask: Callable[[], str]) -> Finding:
+def _asked(name: str, ask: Callable[[], str], redact: Redactor) -> Finding:
+    """What the service says, without what it may repeat of the keys."""
     try:
         return ok(f"{name} keys", ask())
     except HpoNniError as error:
-        return fail(f"{name} keys", error.message, error.hint)
+        return fail(f"{name} keys", redact(error.message), redact(error.hint))
 
 
 def _reach(name: str, endpoint: str, now: Callable[[], float]) -> list[Finding]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from hpo_nni.errors import HpoNniError, PlatformError, Problem, SettingsError, StoreError
 from hpo_nni.inspection.needs import Need, needs_of
 from hpo_nni.platforms.maxcompute_tables import MaxComputeTables, TablePath
+from hpo_nni.secrets import Redactor
 from hpo_nni.trial.retry import TRANSIENT, Patience, Retrier
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class RemoteInspection:
         """Look at everything; a service that cannot be reached is told once."""
         accounts = self.settings.accounts
         try:
-            list(accounts.secrets(self.environ))
+            redact = Redactor(accounts.secrets(self.environ))
             needs = needs_of(self.settings, self.environ)
         except SettingsError as error:
             self.problems += error.problems
@@ -63,7 +64,8 @@ class RemoteInspection:
                 self.problems += error.problems
             except HpoNniError as error:
                 self._fault(part[0], error)
-        self.problems = list(dict.fromkeys(self.problems))
+        told = [Problem(p.where, redact(p.message), redact(p.hint)) for p in self.problems]
+        self.problems = list(dict.fromkeys(told))
 
     def _look_at_maxcompute(self, needs: list[Need]) -> None:
         from hpo_nni.platforms.maxcompute_service import MaxComputeService  # noqa: PLC0415 - late

@@ -113,10 +113,14 @@ def test_a_clock_that_is_off_is_told(inspect, seconds, level, told):
     assert re.search(told, found.message)
 
 
-def test_no_secret_is_shown(inspect):
-    shown = str(inspect({"AK": "inspected-id", "SK": "wrong-secret-value"}))
+def test_no_key_is_shown_not_even_where_the_service_repeats_it(inspect, oss):
+    words = {"code": "SignatureDoesNotMatch", "message": "inspected-id sent another-secret"}
+    oss.faults.add(RequestFault(Action.REFUSE, status=403, first=2, **words))
 
-    assert "wrong-secret-value" not in shown
+    found = inspect({"AK": "inspected-id", "SK": "another-secret"})
+
+    assert "[secret] sent [secret]" in found["OSS keys"].message
+    assert "another-secret" not in str(found)
 
 
 def test_what_is_no_address_is_told(inspect):

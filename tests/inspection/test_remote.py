@@ -181,6 +181,14 @@ def test_a_folder_that_trials_may_not_write_to_is_told(inspect, oss):
     assert "RAM rights" in problem.hint
 
 
+def test_no_key_is_shown_even_where_the_service_repeats_it(inspect, mc):
+    mc.faults.add(refuse("NoPermission", path="/tables/test$", message="inspected-id may not"))
+
+    (problem,) = inspect().problems
+
+    assert "[secret] may not" in problem.message
+
+
 def test_an_algorithm_that_may_not_be_seen_may_be_run_all_the_same(inspect, mc):
     mc.faults.add(refuse("NoPermission", path="/xflows/"))
 
