@@ -3,7 +3,7 @@ NNI2 := .venv
 NNI3 := .venv-nni3
 PYTEST := -m pytest -q
 
-.PHONY: help demo demo-daily test test-nni3 check lint types fuzz bench clean
+.PHONY: help demo demo-daily test test-nni3 check lint types fuzz bench bench-stopping clean
 help:
 	@echo "make demo       tune a real trainer, start to end, in about three minutes"
 	@echo "make demo-daily finetune a recommender over eight days, in about two minutes"
@@ -11,6 +11,7 @@ help:
 	@echo "make test-nni3  the tests that drive NNI, on NNI 3.0"
 	@echo "make check      lint, types, and all tests with branch coverage"
 	@echo "make fuzz       damaged files by the thousand, for every reader"
+	@echo "make bench-stopping  what early stopping saves and loses, beside the peers (hours)"
 	@echo "make bench      measure what the documents claim, beside the peers"
 
 $(NNI2)/.ready: requirements/nni2.txt pyproject.toml scripts/venv.sh
@@ -50,6 +51,9 @@ fuzz: $(NNI2)/.ready-dev
 
 bench: $(NNI2)/.ready-dev
 	$(NNI2)/bin/python benchmarks/run.py
+
+bench-stopping: $(NNI2)/.ready-dev
+	$(NNI2)/bin/python benchmarks/stopping/run.py $(FLAGS)
 
 clean:
 	rm -rf $(NNI2) $(NNI3)

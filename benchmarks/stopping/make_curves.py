@@ -2,7 +2,7 @@
 
     nice -n 19 .venv/bin/python benchmarks/stopping/make_curves.py [TASK ...]
 
-15 tasks of 300 random configurations and 50 epochs each: five learners on data sets bundled with
+13 tasks of 300 random configurations and 50 epochs each: five learners on data sets bundled with
 scikit-learn and on generated click data. Nothing is left out: a diverged curve is in the file with
 its NaN. Takes about half an hour on one core; finished tasks are kept in curves.parts/.
 """
@@ -290,7 +290,6 @@ TASKS: dict[str, Task] = {
     "digits-mlp": (mlp, lambda: bundled(load_digits), accuracy, True, False),
     "cancer-mlp": (mlp, lambda: bundled(load_breast_cancer), loss, False, False),
     "diabetes-mlp": (mlp, diabetes, rmse, False, True),
-    "clicks-mlp": (mlp, dense_clicks, auc, True, False),
     "digits-sgd": (sgd, lambda: bundled(load_digits), accuracy, True, False),
     "cancer-sgd": (sgd, lambda: bundled(load_breast_cancer), loss, False, False),
     "diabetes-sgd": (sgd, diabetes, rmse, False, True),
@@ -301,7 +300,6 @@ TASKS: dict[str, Task] = {
     "digits-forest": (forest, lambda: bundled(load_digits), accuracy, True, False),
     "clicks-forest": (forest, coarse_clicks, loss, False, False),
     "clicks-fm": (fm, lambda: clicks(3, 1500, 2000, 100), auc, True, False),
-    "cold-fm": (fm, lambda: clicks(4, 2000, 2000, 400), loss, False, False),
 }
 
 

@@ -13,6 +13,7 @@ HELP = "register our assessor and tuners with NNI, so that `name: PAIAssessor` w
 
 ALGORITHMS = (
     Algorithm("assessor", "PAIAssessor", "hpo_nni.core.pai_assessor.PAIAssessor"),
+    Algorithm("assessor", "AutoAssessor", "hpo_nni.core.auto_assessor.AutoAssessor"),
     Algorithm("assessor", "AshaAssessor", "hpo_nni.core.asha_assessor.AshaAssessor"),
     Algorithm("tuner", "AutoTuner", "hpo_nni.core.auto_tuner.AutoTuner"),
     Algorithm("tuner", "HAZeroTuner", "hpo_nni.core.hazero_tuner.HAZeroTuner"),

@@ -60,7 +60,7 @@ class RuleAssessor(Assessor):  # type: ignore[misc]  # NNI has no types
         self._dispatcher = this_dispatcher()
         self._recorded: RecordedHistories | None = None
         if self._dispatcher is not None:
-            described = {"class": type(self).__name__, "arguments": dict(arguments or {})}
+            described = {"class": _ours(type(self)), "arguments": dict(arguments or {})}
             direction = self._dispatcher.begin(direction, {"assessor": described})
             self._recorded = RecordedHistories(
                 self._dispatcher.ledger, self._dispatcher.experiment_id
@@ -199,6 +199,12 @@ def metric_of(value: Any) -> float | None:
     if isinstance(number, bool) or not isinstance(number, int | float):
         return None
     return float(number) if math.isfinite(number) else None
+
+
+def _ours(kind: type) -> str:
+    """The class of this package that a user's own assessor extends, or the class itself."""
+    ours = [one for one in kind.__mro__ if one.__module__.startswith("hpo_nni.core.")]
+    return (ours or [kind])[0].__name__
 
 
 def _is_nonfinite(value: Any) -> bool:

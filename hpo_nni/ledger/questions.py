@@ -164,6 +164,7 @@ class Questions:
             ),
             tuple(map(_turn, turns)),
             tuple(from_row(EvaluationRecord, row[1:]) for row in found),
+            tuple(row[0] for row in found),
         )
 
     def assessments(self, experiment_id: str) -> list[Assessment]:
@@ -211,8 +212,8 @@ class Questions:
 
 
 def _turn(row: tuple[Any, ...]) -> TurnRecord:
-    _, trial_id, state, score, time = row
+    number, trial_id, state, score, time = row
     try:
-        return TurnRecord(trial_id, TrialState(state), score, time)
+        return TurnRecord(number, trial_id, TrialState(state), score, time)
     except ValueError as error:
         raise damaged("turns", error) from error

@@ -252,8 +252,13 @@ class Assessment:
 
 @dataclass(frozen=True)
 class TurnRecord:
-    """A beginning or an end of a trial: when, in which state, and with which final score."""
+    """A beginning or an end of a trial: when, in which state, and with which final score.
 
+    Attributes:
+        number: larger than that of every earlier one in this ledger.
+    """
+
+    number: int
     trial_id: str
     state: TrialState
     score: float | None
@@ -269,11 +274,13 @@ class News:
         turns: beginnings and ends in their order.
         evaluations: in their order; a later one of the same trial, source and step replaces the
             earlier.
+        numbers: of the evaluations; larger than those of all earlier ones in this ledger.
     """
 
     known: Known
     turns: tuple[TurnRecord, ...]
     evaluations: tuple[EvaluationRecord, ...]
+    numbers: tuple[int, ...] = ()
 
 
 def counted_trials(trials: Sequence[TrialRecord]) -> list[TrialRecord]:

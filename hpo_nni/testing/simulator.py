@@ -1,8 +1,8 @@
 """A virtual clock under real tuners and stopping rules: recorded curves instead of jobs.
 
 Trials take the time that their curves say, in a clock that jumps from report to report; so
-thousands of them run in seconds. Everything is in the order of (time, beginning of the trial), so
-the same source, judge and curves give the same run.
+thousands of them run in seconds. Everything is in the order of time, and at one time in that of the
+places in which trials run, so the same source, judge and curves give the same run.
 """
 
 from __future__ import annotations
@@ -117,32 +117,32 @@ class Run:
 
 def simulate(source: Source, judge: Judge, concurrency: int = 4) -> Run:
     """Run all trials of a source, `concurrency` at a time."""
-    waiting: list[tuple[float, int, int]] = []  # when, whose report, the how-many-th
+    waiting: list[tuple[float, int, int, int]] = []  # when, in which place, whose, the how-many-th
     curves: list[Curve] = []
     trials: dict[int, SimulatedTrial] = {}
 
-    def begin(now: float) -> None:
+    def begin(now: float, place: int) -> None:
         curve = source.ask()
         if curve is not None:
-            heapq.heappush(waiting, (now + curve.seconds, len(curves), 1))
+            heapq.heappush(waiting, (now + curve.seconds, place, len(curves), 1))
             curves.append(curve)
 
-    for _ in range(concurrency):
-        begin(0.0)
+    for place in range(concurrency):
+        begin(0.0, place)
     while waiting:
-        now, number, evaluations = heapq.heappop(waiting)
+        now, place, number, evaluations = heapq.heappop(waiting)
         curve = curves[number]
         reported = curve.scores[:evaluations]
         # NNI asks the assessor about the last report, too, but what it says then stops nothing.
         stopped = judge.stops(number, reported, curve)
         complete = evaluations == len(curve.scores)
         if not stopped and not complete:
-            heapq.heappush(waiting, (now + curve.seconds, number, evaluations + 1))
+            heapq.heappush(waiting, (now + curve.seconds, place, number, evaluations + 1))
             continue
         trials[number] = SimulatedTrial(curve, evaluations, complete, now)
         judge.ended(number, complete=complete)
         source.tell(number, reported, complete=complete)
-        begin(now)
+        begin(now, place)
     return Run(tuple(trials[number] for number in range(len(curves))))
 
 

@@ -126,6 +126,8 @@ class Trial:
             self._begin(Direction.MAXIMIZE)
             raise
         self._begin(settings.metrics.direction)
+        facts = {"score": settings.metrics.facts()}
+        self._ledger.note_settings(self._place.experiment_id, facts)
         return settings
 
     def _begin(self, direction: Direction) -> None:

@@ -72,6 +72,14 @@ class MetricSettings:
     step_regex: str = ""
     lines: Mapping[str, int] = field(default_factory=dict)
 
+    def facts(self) -> dict[str, Any]:
+        """How a score is made, as JSON values: for who ranks the trials anew."""
+        return {
+            "weights": dict(self.weights),
+            "final_mode": self.final_mode.value,
+            "source_list_final_mode": self.source_list_final_mode.value,
+        }
+
 
 @dataclass(frozen=True)
 class Surroundings:

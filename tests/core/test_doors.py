@@ -16,6 +16,7 @@ pytestmark = pytest.mark.nni
 ROOT = Path(__file__).resolve().parents[2]
 DOORS = {
     "pai_assessor": ["PAIAssessor", "PaiAssessor", "kill_instance", "remove_filepath"],
+    "auto_assessor": ["AutoAssessor"],
     "asha_assessor": ["AshaAssessor"],
     "auto_tuner": ["AutoTuner"],
     "hazero_tuner": ["HAZeroTuner"],

@@ -1,0 +1,272 @@
+"""`make bench-stopping`: what early stopping saves and loses, beside the peers.
+
+    nice -n 19 .venv/bin/python benchmarks/stopping/run.py [--scale 1.0] [--only PART]
+
+Parts: auto, tuner, peers, speed. Each writes what it measured into results.json, beside this file;
+the tables in results.md are made from that. `--scale 0.1` makes a tenth of the replays.
+AutoAssessor is measured on each learner with constants that were chosen without that learner
+(without.json).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from batch import SLOTS, TRIALS, Asha, Outcome, Risk, Rule, Task, load, orders, replay
+from peers import PEERS, SLOW, StopDiverged, ours
+from scipy.stats import beta
+
+from hpo_nni.direction import Direction
+from hpo_nni.optimizers.optuna_bridge import OptunaBridge
+from hpo_nni.space import parse_space
+from hpo_nni.stopping.base import History
+from hpo_nni.stopping.risk import RiskRule
+from hpo_nni.testing.simulator import Curve, InOrder, Run, Tuned, simulate
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results.json"
+ORDERS = ("random", "improving")
+RISKS = (0.005, 0.01, 0.05, 0.2)
+DEFAULT = 0.01
+Counts = dict[str, list[float]]  # "who | task | order" -> share, lost, regret, replays
+
+
+def interval(lost: float, replays: float) -> tuple[float, float]:
+    """Clopper and Pearson's, at 95 %."""
+    low = beta.ppf(0.025, lost, replays - lost + 1) if lost else 0.0
+    high = beta.ppf(0.975, lost + 1, replays - lost) if lost < replays else 1.0
+    return float(low), float(high)
+
+
+def counts(outcome: Outcome) -> list[float]:
+    """What is kept of some replays; regret only where a trial was complete."""
+    regret = outcome.regret[np.isfinite(outcome.regret)]
+    return [
+        float(outcome.share.mean()),
+        int(outcome.lost.sum()),
+        float(regret.mean()) if len(regret) else math.nan,
+        len(outcome.share),
+    ]
+
+
+def measured(task: Task, rule: Rule, order: str, replays: int, *, best: bool) -> list[float]:
+    """One rule on one task."""
+    rng = np.random.default_rng(97)
+    chosen = orders(task.finals(best=best), replays, order, rng)
+    return counts(replay(task, chosen, rule, best=best))
+
+
+def auto(tasks: dict[str, Task], scale: float) -> Counts:
+    """AutoAssessor at all risks, and ASHA."""
+    without = json.loads((HERE / "without.json").read_text(encoding="utf-8"))
+    found: Counts = {}
+    for task in tasks.values():
+        model = without[task.learner]
+        for order in ORDERS:
+            for risk in RISKS:
+                replays = max(20, int((2000 if risk == DEFAULT else 500) * scale))
+                allowed = _allowed(model["chances"], risk)
+                rule = Risk(task, model, allowed, best=True)
+                key = f"AutoAssessor {risk:g} | {task.name} | {order}"
+                found[key] = measured(task, rule, order, replays, best=True)
+            rule = Risk(task, model, _allowed(model["chances"], DEFAULT), best=False)
+            key = f"AutoAssessor {DEFAULT:g}, last score | {task.name} | {order}"
+            found[key] = measured(task, rule, order, max(20, int(500 * scale)), best=False)
+            for rung in (5, 9):
+                key = f"ASHA, first rung {rung} | {task.name} | {order}"
+                replays = max(20, int(500 * scale))
+                found[key] = measured(task, Asha(task, rung), order, replays, best=True)
+        print(task.name, {k.split(" |")[0]: v for k, v in found.items() if task.name in k})
+        _save(found)
+    return found
+
+
+def _allowed(table: list[list[float]], risk: float) -> float:
+    return float(next(chance for stated, chance in table if math.isclose(stated, risk)))
+
+
+def simulated(make: Any, sources: list[Any]) -> list[float]:
+    """One judge of the simulator on one task."""
+    runs: list[Run] = [simulate(source, StopDiverged(make()), SLOTS) for source in sources]
+    regrets = np.array([run.regret(Direction.MAXIMIZE, best=True) for run in runs])
+    return counts(Outcome(np.array([run.share for run in runs]), regrets))
+
+
+def curves_of(task: Task) -> list[Curve]:
+    """The task's curves for the simulator; a diverged one ends where it diverges."""
+    return [Curve(tuple(map(float, row))) for row in task.curves]
+
+
+def peers(tasks: dict[str, Task], scale: float) -> Counts:
+    """The peers' own classes, in the simulator."""
+    found: Counts = {}
+    for task in tasks.values():
+        curves = curves_of(task)
+        for order in ORDERS:
+            for name, make in PEERS.items():
+                replays = max(2, int((20 if name not in SLOW else 0.05) * scale))
+                if name in SLOW and task.name not in {"cancer-mlp", "clicks-fm"}:
+                    continue
+                rng = np.random.default_rng(97)
+                chosen = orders(task.finals(best=True), replays, order, rng)
+                sources = [InOrder(curves[k] for k in row) for row in chosen]
+                found[f"{name} | {task.name} | {order}"] = simulated(make, sources)
+                _save(found)
+        print(task.name, flush=True)
+    return found
+
+
+def tuner(tasks: dict[str, Task], scale: float) -> Counts:
+    """Under Optuna's TPE: a proposal stands for the nearest configuration that has not run."""
+    found: Counts = {}
+    for task in tasks.values():
+        curves = curves_of(task)
+        dimensions = task.units.shape[1]
+        space = parse_space(
+            {str(k): {"_type": "uniform", "_value": [0, 1]} for k in range(dimensions)}
+        )
+        judges = {
+            "AutoAssessor 0.01": lambda: ours("AutoAssessor"),
+            "PAI median, start 5": PEERS["PAI median, start 5"],
+            "ASHA, first rung 9": lambda: ours("AshaAssessor"),
+        }
+        for name, make in judges.items():
+            sources = []
+            for seed in range(max(2, int(20 * scale))):
+                optimizer = OptunaBridge(space, Direction.MAXIMIZE, seed=seed)
+                free = np.ones(len(curves), bool)
+
+                def nearest(
+                    point: dict[str, Any], free: np.ndarray = free, task: Task = task
+                ) -> Curve:
+                    place = np.array([point[str(k)] for k in range(task.units.shape[1])])
+                    distance = ((task.units - place) ** 2).sum(1)
+                    row = int(np.where(free, distance, np.inf).argmin())
+                    free[row] = False
+                    return Curve(tuple(map(float, task.curves[row])))
+
+                sources.append(Tuned(optimizer, nearest, Direction.MAXIMIZE, TRIALS))
+            found[f"{name} | {task.name} | TPE"] = simulated(make, sources)
+            _save(found)
+        print(task.name, flush=True)
+    return found
+
+
+def speed(tasks: dict[str, Task], scale: float) -> Counts:
+    """Milliseconds for a verdict with 1,000 trials of 100 steps in the history."""
+    del tasks, scale
+    rng = np.random.default_rng(0)
+    steps = tuple(range(1, 101))
+    peers = {
+        str(k): History(steps, tuple(np.sort(rng.random(100))), is_complete=True)
+        for k in range(1000)
+    }
+    rule = RiskRule(Direction.MAXIMIZE)
+    times = []
+    for k in range(200):
+        trial = History(steps[: 10 + k % 80], tuple(np.sort(rng.random(10 + k % 80)) * 0.99))
+        began = time.perf_counter()
+        rule.judge(trial, peers)
+        times.append(time.perf_counter() - began)
+    found = {"verdict": [1000 * float(np.median(times)), 1000 * float(np.quantile(times, 0.9))]}
+    print(found)
+    _save(found)
+    return found
+
+
+PARTS = {"auto": auto, "tuner": tuner, "peers": peers, "speed": speed}
+
+
+def _save(found: Counts) -> None:
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    RESULTS.write_text(json.dumps(known | found, indent=0, sort_keys=True), encoding="utf-8")
+
+
+def tables() -> str:
+    """results.md: pooled over tasks, then AutoAssessor by task."""
+    known: Counts = json.loads(RESULTS.read_text(encoding="utf-8"))
+    split = {tuple(key.split(" | ")): value for key, value in known.items() if " | " in key}
+    lines = ["# Early stopping, measured", "", _HEAD]
+    for order in (*ORDERS, "TPE"):
+        names = sorted({who for who, _, at in split if at == order})
+        lines += ["", f"## Order: {order}", "", _row(_COLUMNS), _row(["---"] * len(_COLUMNS))]
+        rows = [
+            (name, [v for (w, _, at), v in split.items() if (w, at) == (name, order)])
+            for name in names
+        ]
+        lines += [_pooled(name, values) for name, values in rows]
+    lines += ["", "## AutoAssessor at 0.01, by task", ""]
+    lines += [_row(["task", "order", *_COLUMNS[1:]]), _row(["---"] * (len(_COLUMNS) + 1))]
+    for (who, task, order), value in sorted(split.items()):
+        if who == "AutoAssessor 0.01":
+            lines.append(_row([task, order, *_figures([value])]))
+    if "verdict" in known:
+        half, most = known["verdict"]
+        history = "A verdict with 1,000 trials of 100 steps in the history"
+        lines += ["", f"{history}: median {half:.2f} ms, 90 % below {most:.2f} ms."]
+    return "\n".join(lines) + "\n"
+
+
+_COLUMNS = [
+    "rule",
+    "tasks",
+    "replays",
+    "epochs",
+    "best lost",
+    "95 % interval",
+    "worst task",
+    "regret",
+]
+_HEAD = (
+    "64 trials, 4 at a time; means over tasks of equal weight. *Best lost*: replays in which no "
+    "configuration with the best final score ran to its end; the interval is that of Clopper and "
+    "Pearson over all replays. *Worst task*: the largest share lost on one task. *Regret*: best "
+    "final score less the best complete one, in the units of the metric. The constants of "
+    "AutoAssessor were chosen without the learner that it is measured on. Made by "
+    "`make bench-stopping`."
+)
+
+
+def _figures(values: list[list[float]]) -> list[str]:
+    lost, replays = sum(v[1] for v in values), sum(v[3] for v in values)
+    low, high = interval(lost, replays)
+    return [
+        str(len(values)),
+        f"{replays:.0f}",
+        f"{100 * np.mean([v[0] for v in values]):.1f} %",
+        f"{100 * np.mean([v[1] / v[3] for v in values]):.2f} %",
+        f"{100 * low:.2f} to {100 * high:.2f} %",
+        f"{100 * max(v[1] / v[3] for v in values):.1f} %",
+        f"{np.nanmean([v[2] for v in values]):.2g}",
+    ]
+
+
+def _pooled(name: str, values: list[list[float]]) -> str:
+    return _row([name, *_figures(values)])
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Run the parts, then write the tables."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--only", choices=PARTS)
+    arguments = parser.parse_args()
+    tasks = load()
+    for name, part in PARTS.items():
+        if arguments.only in (None, name):
+            part(tasks, arguments.scale)
+    (HERE / "results.md").write_text(tables(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Stop a trial that will hardly become the best, within a risk that the user states."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hpo_nni.direction import Direction
+from hpo_nni.stopping.base import Verdict, interpolated
+from hpo_nni.stopping.forecast import Curve, Prospect, allowed_chance, features, probability
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hpo_nni.stopping.base import History
+
+CROWD = 63  # peers that are looked at: as many as the forecast was fitted with
+FIRST_VERDICT = 3  # evaluations; before, there is no trend
+
+
+@dataclass(frozen=True)
+class RiskRule:
+    """Stop when the chance to become the best trial is too small for the risk that was stated.
+
+    The chance is that of `forecast.probability`, to end above the best so far. That is the best
+    score of any trial where trials end with their best score, and the best complete trial where
+    they end with their last one. A trial that equals it goes on, and so does every trial before
+    one is complete: until then nobody knows how long a trial is.
+
+    Attributes:
+        risk: the probability, per experiment, that its best configuration is stopped.
+        best: whether a trial ends with its best score, and not with its last one.
+        target: a score to be reached, where it is better than the best so far.
+        last_step: the last training step of a trial; None: that of the longest complete trial.
+    """
+
+    direction: Direction
+    risk: float = 0.01
+    best: bool = True
+    target: float | None = None
+    last_step: int | None = None
+
+    def judge(self, trial: History, peers: Mapping[str, History]) -> Verdict:
+        """Compare the trial's chance with what the risk leaves to a trial."""
+        step, sign = trial.steps[-1], self.direction.sign
+        complete = [peer for peer in peers.values() if peer.is_complete]
+        figures: dict[str, float] = {"step": step, "evaluations": len(trial.steps)}
+        if not complete or len(trial.steps) < FIRST_VERDICT:
+            what = "it has no trend yet" if complete else "no other trial is complete yet"
+            return Verdict(keep=True, reason=what, figures=figures)
+        level = sign * self._courses(trial)[-1]
+        target = self._target(complete, peers)
+        last_step = self.last_step or max(peer.steps[-1] for peer in complete)
+        figures |= {"own": sign * level, "target": sign * target, "last_step": last_step}
+        if level >= target or step >= last_step:
+            what = "it is the best so far" if level >= target else "it is at its end"
+            return Verdict(keep=True, reason=f"{what}: {sign * level:.6g}", figures=figures)
+        origin = _origin(trial.steps)
+        curve = Curve(
+            tuple(one - origin for one in trial.steps), tuple(sign * one for one in trial.scores)
+        )
+        progress = (step - origin) / (last_step - origin)
+        prospect = self._prospect(step, level, target, progress, complete, peers)
+        chance = probability(features(curve, level, prospect))
+        allowed = allowed_chance(self.risk)
+        keep = chance >= allowed
+        reason = (
+            f"{sign * level:.6g} at step {step} of {last_step} has a chance of {chance:.2g} to end "
+            f"better than {sign * target:.6g}, {'not ' * keep}less than the {allowed:.2g} that a "
+            f"risk of {self.risk:g} leaves to a trial"
+        )
+        figures |= {
+            "chance": chance,
+            "allowed": allowed,
+            "risk": self.risk,
+            "complete": len(complete),
+            "peers": prospect.peers,
+            "better": prospect.better,
+        }
+        return Verdict(keep=keep, reason=reason, figures=figures)
+
+    def _courses(self, history: History) -> Sequence[float]:
+        """What the trial would end with if it ended at each of its steps."""
+        if not self.best:
+            return history.scores
+        if self.direction is Direction.MAXIMIZE:
+            return history.running_maxima
+        return history.running_minima
+
+    def _target(self, complete: Sequence[History], peers: Mapping[str, History]) -> float:
+        counted = peers.values() if self.best else complete
+        best = max(self.direction.sign * self._courses(peer)[-1] for peer in counted)
+        return best if self.target is None else max(best, self.direction.sign * self.target)
+
+    def _prospect(  # noqa: PLR0913, PLR0917 - what it is made of
+        self,
+        step: int,
+        level: float,
+        target: float,
+        progress: float,
+        complete: Sequence[History],
+        peers: Mapping[str, History],
+    ) -> Prospect:
+        sign = self.direction.sign
+
+        def final(peer: History) -> float:
+            return sign * self._courses(peer)[-1]
+
+        def at_step(peer: History) -> float | None:
+            value = interpolated(peer.steps, self._courses(peer), step)
+            return None if value is None else sign * value
+
+        leaders = heapq.nlargest(CROWD, complete, key=final)
+        ran = [(final(peer), here) for peer in leaders if (here := at_step(peer)) is not None]
+        end, leader = ran[0] if ran else (target, level)
+        newest = list(peers.values())[-CROWD:]
+        others = [here for peer in newest if (here := at_step(peer)) is not None]
+        return Prospect(
+            target=target,
+            progress=progress,
+            leader=leader,
+            leader_gain=end - leader,
+            greatest_gain=max((end - now for end, now in ran), default=0.0),
+            better=sum(other > level for other in others),
+            peers=len(others),
+        )
+
+
+def _origin(steps: Sequence[int]) -> int:
+    """The step before the first evaluation: a run may go on from an older model's steps."""
+    return max(0, 2 * steps[0] - steps[1])
