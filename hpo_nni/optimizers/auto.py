@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 MOST_FIRST, LEAST_FIRST = 8, 3  # points before there is a model
 FIRST_SHARE = 0.2  # of the trials, where their number is known
 PARZEN_EVERY = 4  # one proposal in so many comes from the Parzen estimator
-PARZEN_AFTER = 20  # results
+PARZEN_AFTER = 60  # results
 EFFORT = Effort()
 
 

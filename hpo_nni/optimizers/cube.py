@@ -177,8 +177,8 @@ class Cube:
 def _axis(parameter: Scalar, parent: tuple[int, float] | None) -> Axis:
     ordered = not isinstance(parameter, Choice) or parameter.is_ordered
     if isinstance(parameter, Choice):
-        count = len(parameter.options)
-        return Axis((np.arange(count) + 0.5) / count, ordered, parent, is_exact=True)
+        places = {parameter.to_unit(option) for option in parameter.options}  # some are there twice
+        return Axis(np.array(sorted(places)), ordered, parent, is_exact=True)
     if isinstance(parameter, RandInt):
         count = parameter.high - parameter.low
         if count <= MOST_PLACES:

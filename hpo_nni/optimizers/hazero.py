@@ -136,6 +136,7 @@ class HAZero:
             c_space=named or None,
             mean=np.array([*free, 0.0, *(at for _, at in whole)]),
             sigma=STEP,
+            cov=np.eye(len(free) + 1 + len(whole)),  # its own would be narrower, and 0 at an edge
             population_size=population * 2**self._runs,
             seed=int(self._rng.integers(2**31)),
         )

@@ -101,8 +101,10 @@ def test_what_others_tried_or_try_is_not_tried_again(finite, name):
         ({}, 1),
         ({"only": {"_type": "choice", "_value": ["this"]}}, 1),
         ({"n": {"_type": "randint", "_value": [3, 5]}}, 2),
+        ({"c": {"_type": "choice", "_value": [1, 2, "1", 1.0, True]}}, 3),
+        ({"q": {"_type": "qloguniform", "_value": [0.6, 5, 2]}}, 3),
     ],
-    ids=["nothing", "one option", "one small integer"],
+    ids=["nothing", "one option", "one small integer", "options twice", "three multiples"],
 )
 def test_the_smallest_spaces_work(tune, name, space, count):
     assert len(tune(make(name, parse_space(space)), 5, lambda _: 0.5)) == count
