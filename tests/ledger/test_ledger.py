@@ -11,6 +11,7 @@ import pytest
 from hpo_nni.errors import LedgerError
 from hpo_nni.failures import Failure, FailureKind
 from hpo_nni.ledger import Ledger
+from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import (
     DecisionRecord,
     EvaluationRecord,
@@ -113,6 +114,18 @@ def test_an_experiment_is_paused_once_and_until_the_pause_is_lifted(ledger):
     ledger.lift_pause("Exp1")
 
     assert ledger.experiment("Exp1").pause == ""
+
+
+def test_a_pause_is_over_when_nni_runs_the_experiment_anew(ledger):
+    first, second = (ProcessIdentity("here", "b", pid, 1) for pid in (1, 2))
+    ledger.set_manager("Exp1", first)
+    ledger.pause_experiment("Exp1", "three times the same")
+
+    ledger.set_manager("Exp1", first)
+    assert ledger.experiment("Exp1").pause
+
+    ledger.set_manager("Exp1", second)
+    assert (ledger.experiment("Exp1").pause, ledger.experiment("Exp1").released) == ("", 100.0)
 
 
 def test_resumed_trial_runs_again_and_keeps_its_history(ledger):

@@ -63,7 +63,7 @@ def ledger_of(folder):
 def test_the_same_mistake_three_times_pauses_the_experiment_and_ends_it_with_a_letter(experiment):
     folder = experiment(
         space=SPACE,
-        ini=ini("python3 -c 'import nosuchmodule' ${lr}"),
+        ini=ini("python3 -c 'import nosuchmodule' ${lr} && echo accuracy=0.5"),
         maxTrialNumber=50,
         trialConcurrency=2,
     )
@@ -86,6 +86,11 @@ def test_the_same_mistake_three_times_pauses_the_experiment_and_ends_it_with_a_l
         assert began == {trial.id for trial in failed}
     shown = folder.run("show", experiment_id, "--dir", str(folder.working_directory))[1]
     assert "paused       the last 3 trials failed alike" in shown
+
+    (folder.path / "nosuchmodule.py").touch()
+    with resumed_nni(folder, experiment_id), ledger_of(folder) as ledger:
+        eventually(lambda: succeeded(ledger.trials(experiment_id)), seconds=120)
+        assert not ledger.experiment(experiment_id).pause
 
 
 @contextlib.contextmanager
@@ -238,6 +243,10 @@ def resumed_nni(folder, experiment_id):
         with contextlib.suppress(NniError):
             rest.stop()
         eventually(lambda: not processes_with(experiment_id))
+
+
+def succeeded(trials):
+    return [trial for trial in trials if trial.state is TrialState.SUCCEEDED]
 
 
 def waiting(trials):

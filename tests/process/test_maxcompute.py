@@ -13,7 +13,7 @@ import pytest
 from hpo_nni.ledger import Ledger
 from hpo_nni.metrics.events import EventSource
 from hpo_nni.secrets import Redactor, Secret
-from hpo_nni.testing.cloud.faults import Action, RequestFault
+from hpo_nni.testing.cloud.faults import Action, Fate, JobFault, RequestFault
 from hpo_nni.testing.cloud.maxcompute_server import MaxComputeServer
 from hpo_nni.testing.cloud.oss_server import OssServer
 from hpo_nni.testing.cloud.xflow import Cluster, Training
@@ -217,6 +217,44 @@ def test_what_may_pass_is_tried_again_and_no_step_runs_twice(cloud, folder, faul
     submitted = cloud.jobs.instances.submitted()
     assert len([one for one in submitted if not one.stopped_by]) == 1
     assert not cloud.jobs.instances.running()
+
+
+FATES = {
+    "not enough resource": (
+        JobFault(
+            Fate.FAILS, message="ODPS-1202005:Algo Job Failed-Wait over 30min, not enough resource."
+        ),
+        ["transient", ""],
+    ),
+    "out of memory": (
+        JobFault(Fate.FAILS, message="ODPS-0010000:System internal error - worker 0 was OOMKilled"),
+        ["infeasible"],
+    ),
+    "no table": (
+        JobFault(Fate.FAILS, message="ODPS-0130131:[0,0] Table not found - table demo.train"),
+        ["user"],
+    ),
+}
+
+
+@pytest.mark.parametrize("fault, classes", FATES.values(), ids=FATES)
+def test_the_services_words_say_whether_a_job_is_tried_again(cloud, folder, fault, classes):
+    """A second attempt has a name of its own and trains on in the same model directory."""
+    ini = folder / "trial.ini"
+    ini.write_text(f"{ini.read_text(encoding='utf-8')}[failure_config]\nretry_seconds = 0\n")
+    cloud.jobs.faults.add(fault)
+
+    code, _, err = cloud.run(folder, {"train_config.num_steps": 60})
+
+    with ledger_of(folder) as ledger:
+        (trial,) = ledger.trials(ledger.experiments()[0].id)
+        jobs = ledger.jobs(trial.id)
+    assert [job.failure for job in jobs] == classes
+    assert (code == 0) is (classes[-1] == ""), err
+    assert trial.failure == classes[-1]
+    assert len({job.name for job in jobs}) == len(jobs) == len(cloud.jobs.instances.submitted())
+    models = {one.parameters["model_dir"] for one in cloud.jobs.instances.submitted()}
+    assert len(models) == 1
 
 
 def test_what_was_written_last_is_read_though_the_store_is_busy_then(cloud, folder):

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
+from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import TrialRecord, TrialState
+from hpo_nni.testing.nni import EXPERIMENT, FileNni
+from hpo_nni.testing.processes import eventually
 from hpo_nni.trial.pausing import failed_alike
 
 FAILED, SUCCEEDED = TrialState.FAILED, TrialState.SUCCEEDED
@@ -63,3 +70,53 @@ def test_what_ended_before_the_pause_was_lifted_counts_no_more():
 
 def test_nothing_pauses_where_nobody_wants_it():
     assert not failed_alike(trials(*[MISSING] * 9), 0)
+
+
+INI = """\
+[platform_config]
+name=local
+cmd1=test -e mended && echo auc=0.${lr}
+[metric_config]
+metric_type=stdout
+metric_dict={'auc=([0-9.]+)': 1}
+poll_interval=0.02
+[monitor_config]
+url=env:WEBHOOK
+"""
+
+
+def test_the_third_failure_alike_makes_the_others_wait_until_it_is_mended(tmp_path, webhook):
+    """As processes under an NNI that is a folder; people are told of the pause once."""
+    (tmp_path / "trial.ini").write_text(INI)
+    processes = []
+
+    def start(trial_id):
+        nni = FileNni(tmp_path / "expdir", trial_id, {"lr": len(processes)})
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("NNI_")}
+        command = [sys.executable, "-m", "hpo_nni.trial", "--config=trial.ini"]
+        environment = clean | nni.environment | {"WEBHOOK": webhook.url}
+        processes.append(subprocess.Popen(command, cwd=tmp_path, env=environment))
+        return processes[-1]
+
+    def paused():
+        texts = [body["text"]["content"] for body in webhook.bodies]
+        return [text for text in texts if "The experiment is paused" in text]
+
+    try:
+        assert [start(f"T{number}").wait(60) for number in (1, 2, 3)] == [1, 1, 1]
+        last = start("T4")
+        with Ledger.open(tmp_path / "expdir") as ledger:
+            eventually(lambda: (one := ledger.trial("T4")) and "waits, for the" in one.reason)
+            assert ledger.jobs("T4") == []
+            (tmp_path / "mended").touch()
+            assert ledger.lift_pause(EXPERIMENT)
+
+            assert last.wait(60) == 0
+
+            assert ledger.trial("T4").state is SUCCEEDED
+        (text,) = eventually(paused)
+        assert f"hpo-nni retry --experiment {EXPERIMENT}" in text
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()

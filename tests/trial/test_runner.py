@@ -268,6 +268,17 @@ def test_a_failure_that_may_pass_is_tried_again_from_the_step_that_failed(rig):
     assert (trial.failure, trial.evidence, trial.reason) == ("", "", "")
 
 
+def test_a_job_that_is_lost_is_tried_again(rig):
+    """Its supervisor is killed, so nothing tells how it ended."""
+    lost = "test -e second || { touch second; kill -9 $PPID; exit 1; }"
+    rig = rig(f"cmd1={lost}; {WRITE}")
+
+    assert rig.run().state is TrialState.SUCCEEDED
+
+    assert rig.jobs() == [("cmd1", "lost"), ("cmd1", "succeeded")]
+    assert rig.ledger.jobs("t")[0].evidence.startswith("the job was lost")
+
+
 def test_what_does_not_pass_is_given_up(rig):
     rig = rig("cmd1=echo Connection refused; exit 1")
 
