@@ -81,11 +81,13 @@ class JobStatus:
 
     Attributes:
         exit_code: of its command, where the platform tells it; negative for a signal.
+        hint: what to do about it; empty where nothing is known.
     """
 
     state: JobState
     message: str = ""
     exit_code: int | None = None
+    hint: str = ""
 
 
 class Job(Protocol):

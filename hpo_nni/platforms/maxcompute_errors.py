@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from hpo_nni.errors import PlatformError, TransientPlatformError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _HINTS = {  # by the service's codes, most of which are the names of pyodps' classes
     "NoSuchProject": "is project_name right, and does odps_endpoint belong to its region?",
     "NoSuchObject": "are the names right? odps_endpoint ends in /api",
     "NoSuchTable": "is the table's name right, and is it in that project?",
     "NoSuchPartition": "is the partition there already?",
+    "ODPS-0130131": "is the table's name right, and is it there, in that project? "
+    "`hpo-nni check CONFIG --remote` looks",
+    "ODPS-0130071": "is the column's name right?",
     "NoPermission": "ask the project's owner to grant it",
     "Unauthorized": "is the access key right and enabled?",
     "AuthorizationRequired": "is the access key right and enabled?",
@@ -21,6 +29,15 @@ _HINTS = {  # by the service's codes, most of which are the names of pyodps' cla
     "ODPS-0410051": "is the access key's id right, and the key enabled?",
     "ODPS-0420095": "ask the project's owner to grant it",
     "AuthenticationRequestExpired": "the sts token has expired, or this machine's clock is wrong",
+}
+_FIELDS = {  # which part of the account a hint is about
+    "NoSuchProject": "project",
+    "Unauthorized": "key_id",
+    "AuthorizationRequired": "key_id",
+    "InvalidAccessKeyId": "key_id",
+    "ODPS-0410051": "key_id",
+    "SignatureNotMatch": "key_secret",
+    "AuthenticationRequestExpired": "sts_token",
 }
 _REFUSED_FOR_NOW = {"RequestQuotaExceeded", "SlotExceeded", "QPSExceeded", "FlowExceeded"}
 _SYSTEM_WORDS = re.compile(
@@ -40,13 +57,25 @@ class MissingInstanceError(PlatformError):
     """There is no such instance, or there is none any more."""
 
 
-def translate(what: str, endpoint: str, error: Exception) -> PlatformError:
+def hint_for(words: str) -> str:
+    """What to do next about a job's last words; empty where nothing is known.
+
+    >>> hint_for("ODPS-0420095: Access Denied - ...")
+    "ask the project's owner to grant it"
+    """
+    return next((_HINTS[code] for code in re.findall(r"ODPS-\d{7}", words) if code in _HINTS), "")
+
+
+def translate(
+    what: str, endpoint: str, error: Exception, places: Mapping[str, str] = MappingProxyType({})
+) -> PlatformError:
     """Our error for any that the SDK lets through.
 
     Args:
         what: was tried, as the end of "cannot ...".
         endpoint: as the user wrote it.
         error: of pyodps, of requests below it, or of a parser that got nonsense.
+        places: where the user wrote `endpoint`, `key_id` and so on.
     """
     import requests  # noqa: PLC0415 - loaded by the SDK long before anything can go wrong
 
@@ -54,7 +83,9 @@ def translate(what: str, endpoint: str, error: Exception) -> PlatformError:
     if isinstance(error, (kinds.MissingSchema, kinds.InvalidSchema, kinds.InvalidURL)):
         return PlatformError(
             f"cannot {what}: {endpoint!r} is no address",
-            hint="odps_endpoint is as in http://service.odps.aliyun.com/api",
+            hint=_located(
+                "endpoint", "odps_endpoint is as in http://service.odps.aliyun.com/api", places
+            ),
         )
     if isinstance(error, requests.RequestException):
         text = str(error)
@@ -64,15 +95,23 @@ def translate(what: str, endpoint: str, error: Exception) -> PlatformError:
         if unreached or isinstance(error, (kinds.ConnectTimeout, kinds.SSLError, kinds.ProxyError)):
             return NotReachedError(
                 f"cannot {what}: {endpoint} cannot be reached: {words}",
-                hint=f"is odps_endpoint right, and can this machine reach {endpoint}?",
+                hint=_located(
+                    "endpoint",
+                    f"is odps_endpoint right, and can this machine reach {endpoint}?",
+                    places,
+                ),
             )
         return TransientPlatformError(f"cannot {what}: {endpoint} did not answer: {words}")
     if isinstance(error, (ET.ParseError, KeyError, ValueError)):
         return TransientPlatformError(f"cannot {what}: the answer makes no sense: {error!r}")
-    return _refusal(what, error)
+    return _refusal(what, error, places)
 
 
-def _refusal(what: str, error: Exception) -> PlatformError:
+def _located(field: str, hint: str, places: Mapping[str, str]) -> str:
+    return f"{places[field]}: {hint}" if field in places else hint
+
+
+def _refusal(what: str, error: Exception, places: Mapping[str, str]) -> PlatformError:
     """What the service said, in the service's words."""
     names = [kind.__name__ for kind in type(error).__mro__]
     status = getattr(error, "status_code", None) or 0
@@ -80,7 +119,8 @@ def _refusal(what: str, error: Exception) -> PlatformError:
     code = getattr(error, "code", None) or names[0]
     message = f"cannot {what}: {code}: {words}"
     known = (*re.findall(r"ODPS-\d{7}", words), str(code), *names)
-    hint = next((_HINTS[one] for one in known if one in _HINTS), "")
+    reason = next((one for one in known if one in _HINTS), "")
+    hint = _located(_FIELDS.get(reason, ""), _HINTS.get(reason, ""), places)
     request_id = getattr(error, "request_id", None)
     if request_id:  # not in the message, which is the same whenever the fault is
         hint = f"{hint} (request {request_id})".lstrip()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hpo_nni.errors import PlatformError, TransientPlatformError
 from hpo_nni.platforms.base import JobState, JobStatus
+from hpo_nni.platforms.maxcompute_errors import hint_for
 from hpo_nni.platforms.maxcompute_service import SubInstance, Task
 from hpo_nni.platforms.sliding_tail import SlidingTail
 
@@ -131,7 +132,8 @@ class MaxComputeJob:
         live = [(one, _state_of(self._tasks(one))) for one in self._parts if not self._is_over(one)]
         live = [(one, part) for one, part in live if not part.is_final]
         if state.is_final and not live:
-            return JobStatus(state, self._last_words(state))
+            words = self._last_words(state)
+            return JobStatus(state, words, hint=hint_for(words))
         if state.is_final and state is not JobState.SUCCEEDED:
             self._stop_each([one for one, _ in live])
         names = ", ".join(f"{self._parts[one]} {part.value}" for one, part in live)

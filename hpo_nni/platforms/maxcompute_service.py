@@ -7,7 +7,7 @@ two seconds. Its retries are off: the caller owns time. Facts about it are of ve
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -35,6 +35,7 @@ class MaxComputeConnection:
         logview_host: empty for the one that the service names.
         connect_seconds: until a connection stands.
         read_seconds: of silence within an answer.
+        places: where the user wrote `endpoint`, `key_id` and so on, for messages.
     """
 
     project: str
@@ -44,6 +45,7 @@ class MaxComputeConnection:
     logview_host: str = ""
     connect_seconds: float = 10.0
     read_seconds: float = 60.0
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 class Task(NamedTuple):
@@ -269,4 +271,5 @@ class MaxComputeService:
         except HpoNniError:
             raise
         except Exception as error:  # any SDK's: none of them may cross this line
-            raise translate(what, self._connection.endpoint, error) from error
+            connection = self._connection
+            raise translate(what, connection.endpoint, error, connection.places) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import oss2
@@ -17,7 +17,7 @@ from hpo_nni.errors import StoreError, TransientStoreError
 from hpo_nni.stores.base import StoredFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hpo_nni.secrets import Credentials
 
@@ -38,6 +38,13 @@ _HINTS = {
     "RequestTimeTooSkewed": "this machine's clock is wrong by more than 15 minutes",
     "InvalidBucketName": "a bucket's name has 3 to 63 of a-z, 0-9 and '-'",
 }
+_FIELDS = {  # which part of the account a code is about
+    "InvalidAccessKeyId": "key_id",
+    "SignatureDoesNotMatch": "key_secret",
+    "SecurityTokenExpired": "sts_token",
+    "InvalidSecurityToken": "sts_token",
+    "NoSuchBucket": "endpoint",
+}
 _SYSTEM_WORDS = re.compile(
     r"\[Errno -?\d+\] ([^')\"]+)|(Remote end closed connection|Read timed out|timed out)"
 )
@@ -55,6 +62,7 @@ class OssConnection:
         connect_seconds: until a connection stands.
         read_seconds: of silence within an answer.
         deadline_seconds: for one call as a whole, whatever drips in.
+        places: where the user wrote `endpoint`, `key_id` and so on, for messages.
     """
 
     endpoint: str
@@ -63,6 +71,11 @@ class OssConnection:
     connect_seconds: float = 10.0
     read_seconds: float = 30.0
     deadline_seconds: float = 300.0
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    def located(self, name: str, hint: str) -> str:
+        """A hint about one of the fields, with its place."""
+        return f"{self.places[name]}: {hint}" if name in self.places else hint
 
 
 class _Place(NamedTuple):
@@ -152,7 +165,7 @@ class OssStore:
             if self._clock() > deadline:
                 answer.resp.response.close()
                 message = f"cannot read {uri}: its bytes come too slowly"
-                raise TransientStoreError(message, uri=uri, hint=_reach(self._connection.endpoint))
+                raise TransientStoreError(message, uri=uri, hint=_reach(self._connection))
         return b"".join(chunks)
 
     def _open(self, uri: str, *, is_folder: bool = False) -> tuple[Any, str]:
@@ -175,12 +188,12 @@ class OssStore:
         try:
             return call()
         except oss2.exceptions.OssError as error:
-            raise _translate(verb, uri, error, self._connection.endpoint) from error
+            raise _translate(verb, uri, error, self._connection) from error
         except StoreError:  # it is an OSError, too
             raise
         except OSError as error:  # requests', while the body is read
             message = f"cannot {verb} {uri}: the connection broke: {_cause(error)}"
-            hint = _reach(self._connection.endpoint)
+            hint = _reach(self._connection)
             raise TransientStoreError(message, uri=uri, hint=hint) from error
 
 
@@ -206,10 +219,13 @@ def _parse(uri: str, *, is_folder: bool = False) -> _Place:
     return _Place(bucket, key)
 
 
-def _translate(verb: str, uri: str, error: oss2.exceptions.OssError, endpoint: str) -> StoreError:
+def _translate(
+    verb: str, uri: str, error: oss2.exceptions.OssError, connection: OssConnection
+) -> StoreError:
     if isinstance(error, oss2.exceptions.RequestError):
-        message = f"cannot {verb} {uri}: {endpoint} does not answer: {_cause(error.exception)}"
-        return TransientStoreError(message, uri=uri, hint=_reach(endpoint))
+        cause = _cause(error.exception)
+        message = f"cannot {verb} {uri}: {connection.endpoint} does not answer: {cause}"
+        return TransientStoreError(message, uri=uri, hint=_reach(connection))
     if error.status == 416:
         return _BeyondEndError(f"{uri} ends before that", uri=uri)
     if error.code == "NoSuchKey":
@@ -218,7 +234,7 @@ def _translate(verb: str, uri: str, error: oss2.exceptions.OssError, endpoint: s
         )
     words = error.message or error.body or f"status {error.status}"
     message = f"cannot {verb} {uri}: {error.code or 'OSS'}: {words}"
-    hint = _HINTS.get(error.code, "")
+    hint = connection.located(_FIELDS.get(error.code, ""), _HINTS.get(error.code, ""))
     if error.request_id:  # not in the message, which is the same whenever the fault is
         hint = f"{hint} (request {error.request_id})".lstrip()
     is_transient = error.status == 429 or error.status >= 500 or error.code in _TRANSIENT_CODES
@@ -233,8 +249,8 @@ def _cause(error: Exception) -> str:
     return found[1] or found[2] if found else type(error).__name__
 
 
-def _reach(endpoint: str) -> str:
-    hint = f"can this machine reach {endpoint}?"
-    if "-internal." in endpoint:
+def _reach(connection: OssConnection) -> str:
+    hint = f"can this machine reach {connection.endpoint}?"
+    if "-internal." in connection.endpoint:
         hint += " Endpoints with -internal answer only inside Alibaba Cloud"
-    return hint
+    return connection.located("endpoint", hint)

@@ -69,6 +69,11 @@ class Account:
     values: Mapping[str, Reference]
     places: Mapping[str, str]
 
+    @property
+    def all_places(self) -> Mapping[str, str]:
+        """Where what is said, also of a key pair that stands in another section."""
+        return {**dict(self.credentials.places), **self.places}
+
     def get(self, name: str, environ: Mapping[str, str], directory: Path) -> str:
         """A value that is no secret; empty if it is not given.
 
@@ -142,6 +147,7 @@ class Accounts:
             endpoint=self.oss.get("endpoint", environ, self.directory),
             credentials=self.oss.credentials.resolve(environ, self.directory),
             region=self.oss.get("region", environ, self.directory),
+            places=self.oss.all_places,
         )
 
     def connect_maxcompute(self, environ: Mapping[str, str] = os.environ) -> MaxComputeConnection:
@@ -159,6 +165,7 @@ class Accounts:
             credentials=self.odps.credentials.resolve(environ, self.directory),
             region=self.odps.get("region", environ, self.directory),
             logview_host=self.odps.get("log_view_host", environ, self.directory),
+            places=self.odps.all_places,
         )
 
 

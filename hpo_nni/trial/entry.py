@@ -64,8 +64,8 @@ def execute(arguments: argparse.Namespace, load: Loader) -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
-    for name in ("oss2", "odps"):  # SDKs that tell of every request, also when all is well
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("oss2", "odps"):  # what goes wrong in SDKs, our own errors tell in fewer lines
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     place = find_place(os.environ, now=time.time(), pid=os.getpid())
     try:
         channel = _channel(place, arguments.params)

@@ -82,5 +82,6 @@ class Retrier:
                 seconds = self._patience.pause(failures, self._chance())
                 if self._clock() + seconds - began > self._patience.total:
                     raise
-                logger.warning("%s; trying again in %.0f s", error.message, seconds)
+                hint = f"\n  hint: {error.hint}" if error.hint and failures == 1 else ""
+                logger.warning("%s; trying again in %.0f s%s", error.message, seconds, hint)
                 self._pause(seconds)

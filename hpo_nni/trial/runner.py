@@ -200,7 +200,9 @@ class TrialRunner:
             failure,
             job_id=job.id,
             log_tail=_last_lines(log),
-            hint=f"its whole output is in {self._place.output_directory}",
+            hint="; ".join(
+                filter(None, [status.hint, f"its output is in {self._place.output_directory}"])
+            ),
         )
 
     def _await_window(self, step: Step) -> None:

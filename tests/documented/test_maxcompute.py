@@ -18,6 +18,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hpo_nni.ledger import Ledger
+from hpo_nni.ledger.records import TrialState
 from hpo_nni.nni_api.launch import free_port, nni_version
 from hpo_nni.nni_api.quoting import breaks_nni
 from hpo_nni.nni_api.rest import RestClient
@@ -66,6 +67,7 @@ class Run:
 
     Attributes:
         trials: as NNI shows them at the end.
+        states: trial -> how the ledger says it ended; NNI 3 has one status for two of them.
         cancelled: the id of the trial that a user cancelled.
         jobs: trial -> the names of its jobs in the ledger.
         leaks: files, pages, arguments and environments that hold a secret.
@@ -77,6 +79,7 @@ class Run:
     folder: Path
     name: str = ""
     trials: list = field(default_factory=list)
+    states: dict = field(default_factory=dict)
     cancelled: str = ""
     jobs: dict = field(default_factory=dict)
     live: list = field(default_factory=list)
@@ -84,8 +87,8 @@ class Run:
     watched: int = 0
     pages: int = 0
 
-    def of(self, status):
-        return [trial for trial in self.trials if trial.status == status]
+    def of(self, state):
+        return [trial for trial in self.trials if self.states[trial.id] is state]
 
     def instances(self, trial):
         """All that was submitted for a trial, however often it arrived."""
@@ -162,6 +165,7 @@ def conduct(checkout, run):
     run.watched = watch.seen
     with Ledger.open(folder.parent / "expdir") as ledger:
         run.live = ledger.live_jobs(run.name)
+        run.states = {trial.id: trial.state for trial in ledger.trials(run.name)}
         run.jobs = {trial.id: [one.name for one in ledger.jobs(trial.id)] for trial in run.trials}
     return run
 
@@ -217,16 +221,16 @@ def read_pages(port, trial_id, canaries):
 
 def test_every_trial_ends_as_it_should(run):
     assert len(run.trials) == TRIALS
-    assert not run.of("FAILED")
-    assert [trial.id for trial in run.of("USER_CANCELED")] == [run.cancelled]
-    assert run.of("EARLY_STOPPED")
-    assert run.of("SUCCEEDED")
+    assert not run.of(TrialState.FAILED)
+    assert [trial.id for trial in run.of(TrialState.CANCELLED)] == [run.cancelled]
+    assert run.of(TrialState.STOPPED)
+    assert run.of(TrialState.SUCCEEDED)
     assert not run.live
     assert not run.service.instances.running()
 
 
 def test_a_finished_trial_has_the_score_that_the_trainer_wrote(run, tmp_path):
-    for trial in run.of("SUCCEEDED"):
+    for trial in run.of(TrialState.SUCCEEDED):
         own = f"{run.name}_{trial.id}"
         copies = {path.name: path for path in run.folder.rglob(f"exp/{own}/*.tfevents.*")}
         prefix, written = f"eval_dist_test/{own}/eval_val/", {}
@@ -243,16 +247,16 @@ def test_a_finished_trial_has_the_score_that_the_trainer_wrote(run, tmp_path):
 
 
 def test_what_was_stopped_has_ended_with_all_its_parts(run):
-    for trial in [*run.of("EARLY_STOPPED"), *run.of("USER_CANCELED")]:
+    for trial in [*run.of(TrialState.STOPPED), *run.of(TrialState.CANCELLED)]:
         for xflow in run.instances(trial):
             whole = [xflow, *run.parts(xflow)]
             assert all(one.is_final for one in whole)
             # a job may have ended by itself while the verdict was on its way
             assert run.was_stopped(xflow) or xflow.status is TaskStatus.SUCCESS
-    (cancelled,) = run.of("USER_CANCELED")
+    (cancelled,) = run.of(TrialState.CANCELLED)
     assert all(run.was_stopped(one) for one in run.instances(cancelled))
     assert any(
-        run.was_stopped(one) for trial in run.of("EARLY_STOPPED") for one in run.instances(trial)
+        run.was_stopped(one) for trial in run.of(TrialState.STOPPED) for one in run.instances(trial)
     )
 
 
@@ -286,7 +290,7 @@ def test_what_is_read_from_oss_is_what_is_new(run):
         files = run.oss.objects("lcl-bj", f"eval_dist_test/{run.name}_{trial.id}/")
         size = sum(entry.size for entry in files if ".tfevents." in entry.key)
         assert read[trial.id] <= size, "no byte is read twice"
-        if trial.status == "SUCCEEDED":
+        if run.states[trial.id] is TrialState.SUCCEEDED:
             assert read[trial.id] == size
             assert lists[trial.id] >= 2, "the trainer was followed while it trained"
 

@@ -7,6 +7,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +23,9 @@ from hpo_nni.testing.cloud.xflow import Cluster, Training
 from hpo_nni.testing.processes import eventually
 from hpo_nni.trial.place import LOCAL_FOLDER
 from hpo_nni.trial.platforms import reopen_platform
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KEY_ID, KEY_SECRET = "LTAI5tCanaryKeyId", "canary/Secret+Value="
 CONFIG = """
@@ -269,25 +275,178 @@ def test_what_was_written_last_is_read_though_the_store_is_busy_then(cloud, fold
     assert trial.score == pytest.approx(cloud.scores(instance)[-1])
 
 
+@dataclass(frozen=True)
+class Mistake:
+    """What somebody gets wrong about the account or the command, and what they must be told.
+
+    Attributes:
+        told: fact, place, next step: fragments of the message, in their order.
+        environment: variables that are set otherwise.
+        ini: replacements in trial.ini.
+        code: with which the trial's process ends.
+        submits: whether it can only be seen when the service tries it.
+    """
+
+    told: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    ini: Sequence[tuple[str, str]] = ()
+    code: int = 1
+    submits: bool = False
+
+
+MISTAKES = {
+    "a key that nobody has": Mistake(
+        [
+            "cannot list oss://bkt/models/",
+            "InvalidAccessKeyId: The OSS Access Key Id you provided does not exist",
+            "hint: trial.ini:20 [oss_config] accessKeyID: is accessKeyID right",
+        ],
+        environment={"AK": "LTAI5tNobody"},
+    ),
+    "another key's secret": Mistake(
+        [
+            "SignatureDoesNotMatch: The request signature",
+            "hint: trial.ini:21 [oss_config] accessKeySecret: accessKeySecret does not belong to",
+        ],
+        environment={"SK": "wrong-secret"},
+    ),
+    "a key that nobody has, on MaxCompute": Mistake(
+        ["cannot list instances", "hint: trial.ini:24 [odps_config] access_id: is the access key"],
+        ini=[("project_name=demo", "access_id=LTAI5tNobody\naccess_key=env:SK\nproject_name=demo")],
+    ),
+    "a variable that is empty": Mistake(
+        [
+            "trial.ini:20 [oss_config] accessKeyID: the environment variable AK is empty",
+            "hint: export AK=",
+        ],
+        environment={"AK": ""},
+        code=2,
+    ),
+    "a placeholder": Mistake(
+        [
+            "trial.ini:20 [oss_config] accessKeyID: this is a placeholder",
+            "`hpo-nni rehearse CONFIG`",
+        ],
+        ini=[("accessKeyID=${AK}", "accessKeyID=<your key>")],
+        code=2,
+    ),
+    "a bucket that is not there": Mistake(
+        [
+            "cannot list oss://bukt/models/",
+            "NoSuchBucket: The specified bucket does not exist",
+            "hint: trial.ini:19 [oss_config] endpoint: is the bucket's name right",
+        ],
+        ini=[("metric_source=oss://bkt", "metric_source=oss://bukt")],
+    ),
+    "a project that is not there": Mistake(
+        [
+            "NoSuchProject: ODPS-0420111: Project not found - 'demmo'",
+            "hint: trial.ini:24 [odps_config] project_name: is project_name right",
+        ],
+        ini=[("project_name=demo", "project_name=demmo")],
+    ),
+    "a table that is not there": Mistake(
+        [
+            "cmd1 failed: ODPS-0130131:[0,0] Table not found - table odps://demo/tables/trian",
+            "hint: is the table's name right",
+            "`hpo-nni check CONFIG --remote`",
+        ],
+        ini=[("tables/train", "tables/trian")],
+        submits=True,
+    ),
+    "an algorithm that is not there": Mistake(
+        [
+            "cannot submit algo_pubic.easy_rec_ext",
+            "xflow not found - algo_pubic/xflows/easy_rec_ext",
+            "hint: are the names right?",
+        ],
+        ini=[("algo_public", "algo_pubic")],
+    ),
+    "an endpoint that is no address": Mistake(
+        [
+            "'127.0.0.1' is no address",
+            "hint: trial.ini:25 [odps_config] odps_endpoint: odps_endpoint is as in http://",
+        ],
+        environment={"ODPS_HERE": "127.0.0.1"},
+    ),
+    "a command that is malformed": Mistake(
+        ["trial.ini:3 [platform_config] cmd1: line 2: expected '=' after -Dconfig", "^"],
+        ini=[("-Dconfig=oss:", "-Dconfig = oss:")],
+        code=2,
+    ),
+    "five faults in the ini": Mistake(
+        [
+            "5 faults",
+            "trial.ini:3 [platform_config] cmd1: line 7: this quote is never closed",
+            "trial.ini:13 [metric_config] metric_source: metrics are read from local files only",
+            "hint",
+            "trial.ini:14 [metric_config] metric_dict: this is not a dictionary",
+            "hint: as in metric_dict=",
+            "trial.ini:15 [metric_config] final_mode",
+            "did you mean 'final'",
+            "trial.ini:16 [metric_config] poll_interval: 'soon' is not a number of seconds",
+        ],
+        ini=[
+            ("'${tuner_params_json}'", "'${tuner_params_json}"),
+            ("metric_type=summary", "metric_type=json"),
+            ("{'auc': 1}", "auc=1"),
+            ("poll_interval=0.2", "poll_interval=soon"),
+            ("final_mode=final", "final_mode=finl"),
+        ],
+        code=2,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_with_its_place_and_the_next_step(cloud, folder, name):
+    mistake, text = MISTAKES[name], INI
+    for before, after in mistake.ini:
+        assert before in text
+        text = text.replace(before, after)
+    (folder / "trial.ini").write_text(text, encoding="utf-8")
+
+    code, _, err = cloud.run(folder, {}, **mistake.environment)
+
+    assert code == mistake.code, err
+    rest = err
+    for fragment in mistake.told:
+        assert fragment in rest, f"{fragment!r} is not in, or not in this order:\n{err}"
+        rest = rest.partition(fragment)[2]
+    assert len(err.splitlines()) < 25, "a letter, and not a heap of XML"
+    assert bool(cloud.jobs.instances.submitted()) == mistake.submits
+    assert not cloud.jobs.instances.running()
+    with ledger_of(folder) as ledger:
+        (trial,) = ledger.trials(ledger.experiments()[0].id)
+        assert trial.state.value == "failed"
+        assert trial.reason.splitlines()[0] in err
+        assert not ledger.live_jobs()
+
+
 @pytest.mark.parametrize(
-    ("environment", "words"),
+    ("variable", "place"),
     [
-        ({"AK": "xxx"}, "does not exist in our records"),
-        ({"SK": "wrong-secret"}, "accessKeySecret does not belong to accessKeyID"),
-        ({"AK": ""}, "the environment variable AK is empty"),
-        ({"OSS_HERE": "http://127.0.0.1:1"}, "trying again in"),
+        ("OSS_HERE", "trial.ini:19 [oss_config] endpoint: can this machine reach"),
+        ("ODPS_HERE", "trial.ini:25 [odps_config] odps_endpoint: is odps_endpoint right"),
     ],
 )
-def test_what_cannot_work_says_so_before_anything_is_submitted(cloud, folder, environment, words):
-    process = cloud.start(folder, {}, **environment)
-    if "OSS_HERE" in environment:
-        assert any(words in line for line in process.stderr)
-        process.terminate()
-    _, err = process.communicate(timeout=60)
+def test_an_endpoint_that_does_not_answer_is_named_and_asked_again(cloud, folder, variable, place):
+    process = cloud.start(folder, {}, **{variable: "http://127.0.0.1:1/api"})
 
-    assert process.returncode != 0
-    assert words in err or "OSS_HERE" in environment
-    assert len(cloud.jobs.instances) == 0
+    too_long = threading.Timer(120, process.kill)
+    too_long.start()
+    told = []
+    for line in process.stderr:
+        told.append(line)
+        if place in line:
+            break
+    too_long.cancel()
+    process.terminate()
+    process.communicate(timeout=60)
+
+    assert any("trying again in" in line for line in told), told
+    assert place in told[-1]
+    assert not len(cloud.jobs.instances)
 
 
 def test_credentials_are_in_no_file(cloud, folder):
@@ -321,30 +480,6 @@ def test_an_edited_config_is_uploaded_under_the_trials_own_name(cloud, folder):
     written = cloud.oss.read("bkt", stored.key).decode()
     assert written == CONFIG.replace("num_steps: 100 ", "num_steps: 60 ")
     assert len(cloud.scores(instance)) == 3
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "words"),
-    [
-        ("tables/train", "tables/trian", "ODPS-0130131"),
-        ("algo_public", "algo_pubic", "xflow not found"),
-        ("project_name=demo", "project_name=demmo", "is project_name right"),
-        ("metric_source=oss://bkt", "metric_source=oss://bukt", "NoSuchBucket"),
-    ],
-)
-def test_a_refusal_ends_the_trial_in_the_services_words(cloud, folder, before, after, words):
-    (folder / "trial.ini").write_text(INI.replace(before, after), encoding="utf-8")
-
-    code, _, err = cloud.run(folder, {})
-
-    assert code == 1
-    assert words in err
-    assert not cloud.jobs.instances.running()
-    with ledger_of(folder) as ledger:
-        (trial,) = ledger.trials(ledger.experiments()[0].id)
-        assert trial.state.value == "failed"
-        assert words in trial.reason
-        assert not ledger.live_jobs()
 
 
 PRINTED = r"""
