@@ -378,7 +378,7 @@ MISTAKES = {
         [
             "5 faults",
             "trial.ini:3 [platform_config] cmd1: line 7: this quote is never closed",
-            "trial.ini:13 [metric_config] metric_source: metrics of json are read from local files only",
+            "trial.ini:13 [metric_config] metric_source: metrics of json are read from local",
             "hint",
             "trial.ini:14 [metric_config] metric_dict: this is not a dictionary",
             "hint: as in metric_dict=",
