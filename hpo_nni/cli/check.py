@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpo_nni.cli.acceptance import ask_nni
+from hpo_nni.cli.cost import rate_lines
 from hpo_nni.cli.experiment_file import ALGORITHMS, ExperimentFile
 from hpo_nni.dialects.commands import loader_of
 from hpo_nni.direction import Direction
@@ -184,6 +185,7 @@ class Check:
                 self.warnings.append(f"{file.where('maxTrialDuration')}: {message}")
             weights = ", ".join(f"{name} x {w:g}" for name, w in settings.metrics.weights.items())
             self.report.append(f"score        {weights} ({settings.metrics.direction.value})")
+            self.report += rate_lines(settings)
         return settings
 
     def _check_directions(self, file: ExperimentFile, settings: TrialSettings) -> None:

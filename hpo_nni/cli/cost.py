@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
 
     from hpo_nni.ledger import Ledger
+    from hpo_nni.trial.settings import TrialSettings
 
 HELP = "show what an experiment has cost, and what it will cost in all"
 NO_PRICES = (
@@ -71,6 +72,21 @@ def cost_lines(ledger: Ledger, experiment_id: str) -> list[str]:
     if account.stopped:
         lines.append(f"budget       {account.stopped}")
     return lines
+
+
+def rate_lines(settings: TrialSettings) -> list[str]:
+    """What an hour of each step costs, a line for those that cost the same; none without prices."""
+    steps: dict[str, list[str]] = {}
+    for step in settings.steps:
+        resources, rate = settings.costs.charge(step.command)
+        if rate is not None:
+            takes = ", ".join(f"{kind} {amount:g}" for kind, amount in resources.items())
+            said = f"{money(rate, settings.costs.prices.currency)} an hour"
+            steps.setdefault(said + (takes and f", for {takes}"), []).append(step.key)
+    return [
+        f"cost         {keys[0]}{f' and {len(keys) - 1} more' * (len(keys) > 1)}: {said}"
+        for said, keys in steps.items()
+    ]
 
 
 def _table(account: Account) -> str:

@@ -203,3 +203,12 @@ def test_remote_adds_its_faults_to_those_of_the_files(files, capsys, monkeypatch
     assert "error: 3 faults" in told
     assert "dmi" in told
     assert "HPO_NNI_NO_SUCH_VARIABLE is not set" in told
+
+
+def test_what_an_hour_costs_is_shown_where_there_are_prices(files, capsys):
+    ini = files / "trial.ini"
+    costs = "[cost_config]\ncurrency=CNY\ncpu_hour=0.5\ncpu=4\n"
+    ini.write_text(f"{ini.read_text(encoding='utf-8')}\n{costs}", encoding="utf-8")
+
+    assert main(["check", "config.yml"]) == 0
+    assert "cost         cmd1: 2.00 CNY an hour, for cpu 4\n" in capsys.readouterr().out
