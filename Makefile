@@ -3,13 +3,14 @@ NNI2 := .venv
 NNI3 := .venv-nni3
 PYTEST := -m pytest -q
 
-.PHONY: help demo demo-daily test test-nni3 check lint types fuzz bench bench-stopping clean
+.PHONY: help demo demo-daily test test-nni3 check lint types prove fuzz bench bench-stopping clean
 help:
 	@echo "make demo       tune a real trainer, start to end, in about three minutes"
 	@echo "make demo-daily finetune a recommender over eight days, in about two minutes"
 	@echo "make test       all tests, on NNI 2.10.1"
 	@echo "make test-nni3  the tests that drive NNI, on NNI 3.0"
 	@echo "make check      lint, types, and all tests with branch coverage"
+	@echo "make prove      what takes minutes and proves much: every path, every crash point"
 	@echo "make fuzz       damaged files by the thousand, for every reader"
 	@echo "make bench-stopping  what early stopping saves and loses, beside the peers (hours)"
 	@echo "make bench      measure what the documents claim, beside the peers"
@@ -45,6 +46,9 @@ types: $(NNI2)/.ready-dev
 
 check: lint types
 	$(NNI2)/bin/python $(PYTEST) --cov --cov-report=term
+
+prove: $(NNI2)/.ready-dev
+	$(NNI2)/bin/python $(PYTEST) -s -m prove
 
 fuzz: $(NNI2)/.ready-dev
 	HPO_NNI_FUZZ=2000 $(NNI2)/bin/python $(PYTEST) tests/fuzz

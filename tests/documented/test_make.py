@@ -21,6 +21,7 @@ PYTHON = ".venv/bin/python"
                 f"{PYTHON} -m pytest -q --cov --cov-report=term",
             ],
         ),
+        ("prove", [f"{PYTHON} -m pytest -q -s -m prove"]),
         ("fuzz", [f"HPO_NNI_FUZZ=2000 {PYTHON} -m pytest -q tests/fuzz"]),
         ("bench", [f"{PYTHON} benchmarks/run.py"]),
     ],
@@ -46,4 +47,14 @@ def test_each_target_is_explained_by_make_help(clone):
 
     assert code == 0
     explained = [line.split()[1] for line in printed.splitlines()]
-    assert explained == ["demo", "demo-daily", "test", "test-nni3", "check", "fuzz", "bench"]
+    assert explained == [
+        "demo",
+        "demo-daily",
+        "test",
+        "test-nni3",
+        "check",
+        "prove",
+        "fuzz",
+        "bench-stopping",
+        "bench",
+    ]
