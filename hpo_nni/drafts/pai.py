@@ -120,7 +120,8 @@ def _on_one_line(value: str) -> str:
 
 def _endpoints(host: str) -> tuple[str, str, str]:
     """Of OSS, of MaxCompute, and the region: as they are reached from outside the cloud."""
-    found = _HOST.fullmatch(host.removeprefix("http://").strip("/"))
+    host = host.removeprefix("https://").removeprefix("http://").strip("/")
+    found = _HOST.fullmatch(host)
     if found is None:
         return f"http://{host}" if host else "env:OSS_ENDPOINT", _ANYWHERE, ""
     region = found[1]

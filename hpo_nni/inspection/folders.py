@@ -33,7 +33,7 @@ def working_directory(directory: Path, mounts: Path = MOUNTS) -> Iterator[Findin
         return
     nearest = _nearest(directory)
     yield locks(nearest, filesystem_type(nearest, mounts))
-    yield room(nearest)
+    yield room(shutil.disk_usage(nearest).free)
     logs = f"{directory}/<experiment>/log is NNI's, .../trials/<trial> each trial's own"
     yield ok("logs", logs)
 
@@ -69,9 +69,8 @@ def locks(directory: Path, kind: str) -> Finding:
     return ok("file locks", f"kept ({kind or 'unknown file system'})")
 
 
-def room(directory: Path) -> Finding:
-    """How much the disk can still take."""
-    free = shutil.disk_usage(directory).free
+def room(free: int) -> Finding:
+    """Whether so many bytes are enough to go on with."""
     text = f"{free / _GIGABYTE:.1f} GB free"
     if free < _NOTHING:
         return fail("disk", text, "make room: every trial keeps its config and its logs")

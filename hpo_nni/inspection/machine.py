@@ -99,10 +99,11 @@ def extras(needed: Mapping[str, str]) -> Iterator[Finding]:
         if found:
             parts.setdefault(found[2], []).append(found[1])
     for extra, names in parts.items():
-        yield _extra(extra, names, needed.get(extra, ""))
+        yield one_extra(extra, names, needed.get(extra, ""))
 
 
-def _extra(extra: str, names: Sequence[str], who: str) -> Finding:
+def one_extra(extra: str, names: Sequence[str], who: str) -> Finding:
+    """Whether all distributions of one extra are installed; `who` needs them, or nobody does."""
     versions = {name: _version(name) for name in names}
     missing = [name for name, version in versions.items() if not version]
     subject = f"extra {extra}"

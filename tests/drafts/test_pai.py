@@ -102,3 +102,20 @@ def test_algorithms_other_than_easyrecs_are_noted(request_):
     draft = draft_pai(replace(request_, command=COMMAND.replace("easy_rec_ext", "ps_smart")))
 
     assert "does ps_smart read -Dconfig" in draft.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("host", "endpoint"),
+    [
+        ("oss-cn-beijing-internal.aliyuncs.com", "http://oss-cn-beijing.aliyuncs.com\nregion="),
+        ("http://oss-cn-shanghai.aliyuncs.com/", "http://oss-cn-shanghai.aliyuncs.com\nregion="),
+        ("https://oss.example.org/", "http://oss.example.org\naccessKeyID"),
+        ("oss.example.org", "http://oss.example.org\naccessKeyID"),
+        ("", "env:OSS_ENDPOINT\naccessKeyID"),
+    ],
+)
+def test_the_endpoint_is_what_the_host_tells(request_, host, endpoint):
+    old = "-DossHost=oss-cn-beijing-internal.aliyuncs.com"
+    command = COMMAND.replace(old, f"-DossHost={host}" if host else "")
+
+    assert f"endpoint={endpoint}" in draft_pai(replace(request_, command=command)).ini

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from hpo_nni.inspection.finding import Level
-from hpo_nni.inspection.folders import locks, working_directory, writable
+from hpo_nni.inspection.folders import locks, room, working_directory, writable
 
 MOUNTS = "1 0 0:1 / / rw - {kind} server:/x rw\n"
 
@@ -43,7 +45,15 @@ def test_a_file_in_the_way_is_told(tmp_path):
 
 
 def test_a_place_where_nothing_may_be_written_is_told():
-    found = writable("here", __import__("pathlib").Path("/proc/nowhere"))
+    found = writable("here", Path("/proc/nowhere"))
 
     assert found.level is Level.FAIL
     assert "/proc cannot be written to" in found.message
+
+
+@pytest.mark.parametrize(
+    ("free", "level"),
+    [(100 << 30, Level.OK), (1 << 30, Level.WARN), (10 << 20, Level.FAIL)],
+)
+def test_a_full_disk_is_told(free, level):
+    assert room(free).level is level

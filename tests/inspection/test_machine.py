@@ -85,3 +85,15 @@ def test_extras_that_are_installed_are_shown_with_their_versions():
 
     assert found["extra maxcompute"].level is Level.OK
     assert "pyodps 0." in found["extra maxcompute"].message
+
+
+@pytest.mark.parametrize(
+    ("who", "level", "told"),
+    [("", Level.OK, "nothing here needs it"), ("this experiment", Level.FAIL, "needs it")],
+)
+def test_an_extra_that_is_missing_matters_to_those_who_need_it(who, level, told):
+    found = machine.one_extra("cloud", ["no-such-distribution"], who)
+
+    assert found.level is level
+    assert "no-such-distribution not installed" in found.message
+    assert told in found.message
