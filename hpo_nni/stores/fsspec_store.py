@@ -35,7 +35,15 @@ class FsspecStore:
 
     What is written is written beside its place and moved there. Where a file system does not move
     over an existing file (HDFS), a reader may find none for a moment, but never a part of one.
+
+    Args:
+        connect_seconds: until a connection stands, for systems that speak through `requests`, which
+            waits for ever by itself (webhdfs).
+        read_seconds: of silence within an answer, likewise.
     """
+
+    def __init__(self, *, connect_seconds: float = 10.0, read_seconds: float = 60.0) -> None:
+        self._patience = (connect_seconds, read_seconds)
 
     @staticmethod
     def check(uri: str) -> None:
@@ -125,8 +133,7 @@ class FsspecStore:
         ]
         return sorted(found)
 
-    @staticmethod
-    def _open(uri: str) -> tuple[Any, str]:
+    def _open(self, uri: str) -> tuple[Any, str]:
         """The file system of a URI, and what it calls the file; fsspec keeps its instances."""
         import fsspec  # noqa: PLC0415  (a third of a second)
 
@@ -136,6 +143,7 @@ class FsspecStore:
             raise _missing(uri, error) from error
         except Exception as error:  # what its packages raise while they connect
             raise _translate("reach", uri, error) from error
+        _bound(system, self._patience)
         return system, str(path)
 
     @staticmethod
@@ -146,6 +154,23 @@ class FsspecStore:
             raise
         except Exception as error:  # any package's: none of them may cross this line
             raise _translate(verb, uri, error) from error
+
+
+def _bound(system: Any, patience: tuple[float, float]) -> None:
+    """Have a file system's requests end in time; one whose client bounds itself is left alone."""
+    session: Any = getattr(system, "session", None)
+    if not hasattr(session, "mount") or getattr(session, "is_bounded", False):
+        return
+    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - its session has loaded it
+
+    class Bounded(HTTPAdapter):  # type: ignore[misc,unused-ignore]
+        def send(self, request: Any, *given: Any, **more: Any) -> Any:
+            more["timeout"] = more.get("timeout") or patience
+            return super().send(request, *given, **more)
+
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, Bounded())
+    session.is_bounded = True
 
 
 def _missing(uri: str, error: ImportError) -> MissingExtraError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -202,6 +203,15 @@ def test_a_service_that_is_busy_or_away_may_be_tried_again(store, hdfs):
         store.list_files(f"webhdfs://127.0.0.1:{hdfs.port}/data")
     with pytest.raises(TransientStoreError, match=r"cannot read webhdfs://127\.0\.0\.1:9/a"):
         store.read_text("webhdfs://127.0.0.1:9/a")
+
+
+def test_a_service_that_never_answers_is_given_up():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        uri = f"webhdfs://127.0.0.1:{silent.getsockname()[1]}/a"
+        with pytest.raises(TransientStoreError, match="cannot read"):
+            FsspecStore(read_seconds=0.2).read_text(uri)
 
 
 def events(values):
