@@ -5,15 +5,15 @@ PYTEST := -m pytest -q
 
 .PHONY: help demo demo-daily test test-nni3 check lint types prove fuzz bench bench-stopping clean
 help:
-	@echo "make demo       tune a real trainer, start to end, in about three minutes"
-	@echo "make demo-daily finetune a recommender over eight days, in about two minutes"
-	@echo "make test       all tests, on NNI 2.10.1"
-	@echo "make test-nni3  the tests that drive NNI, on NNI 3.0"
-	@echo "make check      lint, types, and all tests with branch coverage"
-	@echo "make prove      what takes minutes and proves much: every path, every crash point"
-	@echo "make fuzz       damaged files by the thousand, for every reader"
+	@echo "make demo            tune a real trainer, start to end, in about three minutes"
+	@echo "make demo-daily      finetune a recommender over eight days, in about two minutes"
+	@echo "make test            all tests, on NNI 2.10.1"
+	@echo "make test-nni3       the tests that drive NNI, on NNI 3.0"
+	@echo "make check           lint, types, and all tests with branch coverage"
+	@echo "make prove           what takes minutes and proves much: every path, every crash point"
+	@echo "make fuzz            damaged files by the thousand, for every reader"
 	@echo "make bench-stopping  what early stopping saves and loses, beside the peers (hours)"
-	@echo "make bench      measure what the documents claim, beside the peers"
+	@echo "make bench           measure what the documents claim, beside the peers"
 
 $(NNI2)/.ready: requirements/nni2.txt pyproject.toml scripts/venv.sh
 	@sh scripts/venv.sh $(NNI2) requirements/nni2.txt && touch $@
