@@ -27,7 +27,7 @@ from hpo_nni.trial.settings import Substitutions
 from hpo_nni.trial.steps import MAXCOMPUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from hpo_nni.space import SearchSpace
     from hpo_nni.trial.settings import TrialSettings
@@ -107,6 +107,9 @@ def read_script(config: Path, pipeline_config: Path | None) -> Script:
         message = f"the jobs of {settings.platform!r} run on this machine anyway"
         hint = f"`hpo-nni run {config} --max-trials 1` runs one trial"
         raise SettingsError([Problem(where, message, hint)])
+    problems = [problem for one in several for problem in _beyond_us(one)]
+    if problems:
+        raise SettingsError(list(dict.fromkeys(problems)))
     PLATFORMS.load(MAXCOMPUTE)  # says which extra is missing
     accounts = settings.accounts
     assert accounts.odps is not None, "the settings' reader asks for it"
@@ -140,6 +143,23 @@ def _settings(file: ExperimentFile, space: SearchSpace) -> tuple[TrialSettings, 
         raise SettingsError([problem])
     load = loader_of(command, path)
     return tuple(load(path, Substitutions(point=point)) for point in spread(space))
+
+
+def _beyond_us(settings: TrialSettings) -> Iterator[Problem]:
+    """What the servers on this machine have nothing for, and must not be asked for elsewhere."""
+    name, metrics = settings.path.name, settings.metrics
+    if metrics.kind == "table":
+        hint = "rehearse the commands with metric_type=summary"
+        yield Problem(
+            f"{name} [metric_config] metric_type", "tables that jobs write are not there", hint
+        )
+    places = [(file.key, uri) for file in settings.files for uri in (file.source, file.target)]
+    places += [] if metrics.kind == "table" else metrics.sources
+    for key, uri in places:
+        scheme, separator, _ = uri.partition("://")
+        if separator and scheme not in {"oss", "file"}:
+            hint = "a copy on oss:// or on this machine can be rehearsed"
+            yield Problem(f"{name} {key}", f"{scheme}:// has no server on this machine", hint)
 
 
 def _concurrency(content: Mapping[str, Any]) -> int:

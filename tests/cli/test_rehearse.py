@@ -155,6 +155,16 @@ MISTAKES = {
         ["begin/easyrec_model.config: line 3", "value of 'num_steps'"],
         pipeline="train_config {\n num_steps: \n",
     ),
+    "metrics in tables that jobs write": Mistake(
+        ["trial.ini [metric_config] metric_type", "not there", "metric_type=summary"],
+        trial=[
+            ("metric_type=summary", "metric_type=table"),
+            (
+                "metric_source=oss://lcl-bj/models/${exp_id}_${trial_id}/eval_val/",
+                "metric_source=select step, auc from m where trial='${trial_id}'",
+            ),
+        ],
+    ),
     "jobs that run on this machine": Mistake(
         ["trial.ini [platform_config] name", "this machine anyway", "hpo-nni run"],
         trial=[
