@@ -88,4 +88,8 @@ PEERS: dict[str, Callable[[], Judge]] = {
     "Optuna Hyperband": lambda: OptunaJudge(optuna.pruners.HyperbandPruner(max_resource=50)),
     "Optuna Wilcoxon": lambda: OptunaJudge(optuna.pruners.WilcoxonPruner()),
 }
-SLOW = frozenset({"NNI Curvefitting"})  # a second for each verdict
+# seconds to minutes for one replay: measured on a few tasks, a few times
+SLOW = {
+    "NNI Curvefitting": ("clicks-fm",),
+    "Optuna Wilcoxon": ("clicks-fm", "cancer-mlp"),
+}

@@ -110,9 +110,9 @@ def peers(tasks: dict[str, Task], scale: float) -> Counts:
         curves = curves_of(task)
         for order in ORDERS:
             for name, make in PEERS.items():
-                replays = max(2, int((20 if name not in SLOW else 0.05) * scale))
-                if name in SLOW and task.name not in {"cancer-mlp", "clicks-fm"}:
+                if task.name not in SLOW.get(name, (task.name,)):
                     continue
+                replays = max(1, int((40 if name not in SLOW else 2) * scale))
                 rng = np.random.default_rng(97)
                 chosen = orders(task.finals(best=True), replays, order, rng)
                 sources = [InOrder(curves[k] for k in row) for row in chosen]

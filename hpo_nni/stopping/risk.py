@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from hpo_nni.direction import Direction
@@ -11,11 +12,12 @@ from hpo_nni.stopping.base import Verdict, interpolated
 from hpo_nni.stopping.forecast import Curve, Prospect, allowed_chance, features, probability
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hpo_nni.stopping.base import History
 
 CROWD = 63  # peers that are looked at: as many as the forecast was fitted with
+_RUNNING = {Direction.MAXIMIZE: "running_maxima", Direction.MINIMIZE: "running_minima"}
 FIRST_VERDICT = 3  # evaluations; before, there is no trend
 
 
@@ -44,13 +46,15 @@ class RiskRule:
     def judge(self, trial: History, peers: Mapping[str, History]) -> Verdict:
         """Compare the trial's chance with what the risk leaves to a trial."""
         step, sign = trial.steps[-1], self.direction.sign
+        course = self._course()
         complete = [peer for peer in peers.values() if peer.is_complete]
         figures: dict[str, float] = {"step": step, "evaluations": len(trial.steps)}
         if not complete or len(trial.steps) < FIRST_VERDICT:
             what = "it has no trend yet" if complete else "no other trial is complete yet"
             return Verdict(keep=True, reason=what, figures=figures)
-        level = sign * self._courses(trial)[-1]
-        target = self._target(complete, peers)
+        level = sign * course(trial)[-1]
+        finals = [sign * course(peer)[-1] for peer in complete]
+        target = self._target(finals, peers)
         last_step = self.last_step or max(peer.steps[-1] for peer in complete)
         figures |= {"own": sign * level, "target": sign * target, "last_step": last_step}
         if level >= target or step >= last_step:
@@ -61,7 +65,19 @@ class RiskRule:
             tuple(one - origin for one in trial.steps), tuple(sign * one for one in trial.scores)
         )
         progress = (step - origin) / (last_step - origin)
-        prospect = self._prospect(step, level, target, progress, complete, peers)
+
+        def at_step(peer: History) -> float | None:
+            value = interpolated(peer.steps, course(peer), step)
+            return None if value is None else sign * value
+
+        leaders = heapq.nlargest(CROWD, zip(finals, range(0, -len(finals), -1), strict=True))
+        prospect = self._prospect(
+            level,
+            target,
+            progress,
+            [(final, at_step(complete[-place])) for final, place in leaders],
+            [at_step(peer) for peer in list(peers.values())[-CROWD:]],
+        )
         chance = probability(features(curve, level, prospect))
         allowed = allowed_chance(self.risk)
         keep = chance >= allowed
@@ -80,49 +96,38 @@ class RiskRule:
         }
         return Verdict(keep=keep, reason=reason, figures=figures)
 
-    def _courses(self, history: History) -> Sequence[float]:
-        """What the trial would end with if it ended at each of its steps."""
+    def _course(self) -> Callable[[History], Sequence[float]]:
+        """What a trial would end with if it ended at each of its steps."""
         if not self.best:
-            return history.scores
-        if self.direction is Direction.MAXIMIZE:
-            return history.running_maxima
-        return history.running_minima
+            return attrgetter("scores")
+        return attrgetter(_RUNNING[self.direction])
 
-    def _target(self, complete: Sequence[History], peers: Mapping[str, History]) -> float:
-        counted = peers.values() if self.best else complete
-        best = max(self.direction.sign * self._courses(peer)[-1] for peer in counted)
+    def _target(self, finals: Sequence[float], peers: Mapping[str, History]) -> float:
+        best = max(finals)
+        if self.best:  # a score that was reached counts, whatever became of the trial
+            course, sign = self._course(), self.direction.sign
+            best = max(sign * course(peer)[-1] for peer in peers.values())
         return best if self.target is None else max(best, self.direction.sign * self.target)
 
-    def _prospect(  # noqa: PLR0913, PLR0917 - what it is made of
+    def _prospect(
         self,
-        step: int,
         level: float,
         target: float,
         progress: float,
-        complete: Sequence[History],
-        peers: Mapping[str, History],
+        leaders: Sequence[tuple[float, float | None]],
+        peers: Sequence[float | None],
     ) -> Prospect:
-        sign = self.direction.sign
-
-        def final(peer: History) -> float:
-            return sign * self._courses(peer)[-1]
-
-        def at_step(peer: History) -> float | None:
-            value = interpolated(peer.steps, self._courses(peer), step)
-            return None if value is None else sign * value
-
-        leaders = heapq.nlargest(CROWD, complete, key=final)
-        ran = [(final(peer), here) for peer in leaders if (here := at_step(peer)) is not None]
-        end, leader = ran[0] if ran else (target, level)
-        newest = list(peers.values())[-CROWD:]
-        others = [here for peer in newest if (here := at_step(peer)) is not None]
+        """Put together what others had at this step: complete trials, best first, and all."""
+        ran = [(final, value) for final, value in leaders if value is not None]
+        final, leader = ran[0] if ran else (target, level)
+        others = [value for value in peers if value is not None]
         return Prospect(
             target=target,
             progress=progress,
             leader=leader,
-            leader_gain=end - leader,
-            greatest_gain=max((end - now for end, now in ran), default=0.0),
-            better=sum(other > level for other in others),
+            leader_gain=final - leader,
+            greatest_gain=max((end - value for end, value in ran), default=0.0),
+            better=sum(value > level for value in others),
             peers=len(others),
         )
 
