@@ -12,6 +12,7 @@ hint. The tree, which a test compares with the classes:
     ├── CommandSyntaxError (ValueError)      a command that cannot be parsed; carries the place
     ├── ValueMismatchError (ValueError)      a value that does not fit the place it should go
     ├── MetricError (ValueError)             a metric source that cannot be read or never spoke
+    │   ├── SilentMetricError                a job runs, and its metrics have stopped coming
     │   └── DivergedError                    a weighted metric became NaN or infinite
     ├── RegistryError (LookupError)          a name that no table knows
     ├── MissingExtraError (ImportError)      an optional dependency that is not installed
@@ -160,6 +161,10 @@ class ValueMismatchError(HpoNniError, ValueError):
 
 class MetricError(HpoNniError, ValueError):
     """A metric source cannot be read, is damaged, or never gave a metric that is needed."""
+
+
+class SilentMetricError(MetricError):
+    """A job runs, and its metrics have stopped coming: it hangs, or its place is out of reach."""
 
 
 class DivergedError(MetricError):

@@ -24,6 +24,7 @@ from hpo_nni.metrics import (
     report_values,
 )
 from hpo_nni.trial.remote_places import RemotePlaces
+from hpo_nni.trial.silence_watch import SilenceWatch
 from hpo_nni.trial.tables import TrialTables
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Meter:
         self._tables = TrialTables(settings.accounts, pause)
         self._ledger = ledger
         self._report = report
+        what = f"trial {place.trial_id}"
+        self._silence = SilenceWatch(self._settings.silence_timeout, time.monotonic, what)
         # a trial that NNI resumes has reported these: they are read again, and not told again
         self._told = {
             one.step for one in ledger.evaluations(place.trial_id) if one.source == JUDGED
@@ -136,12 +139,26 @@ class Meter:
         for followed in self._followed:
             followed.is_awaited &= followed.step != step
 
-    def poll(self) -> None:
-        """Read what is new; raises MetricError if a policy says that the trial must fail."""
+    def poll(self, *, is_running: bool = False) -> None:
+        """Read what is new.
+
+        Args:
+            is_running: whether metrics are to be expected: the job neither waits nor has ended.
+
+        Raises:
+            MetricError: a policy says that the trial must fail, or nothing has come for too long.
+        """
+        is_silent = is_running
         for followed in self._followed:
             if not followed.is_reported and not followed.is_awaited:
-                self._take(followed, followed.evaluator.add(followed.source.poll()))
+                points = followed.source.poll()
+                is_silent &= not points
+                self._take(followed, followed.evaluator.add(points))
         self._forward(self._limit.due(time.monotonic()))
+        if is_silent:
+            self._silence.listen()
+        else:
+            self._silence.hear()
 
     def catch_up(self) -> None:
         """Read all that a step has written; what was read stays read when this raises.

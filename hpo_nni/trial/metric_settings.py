@@ -39,6 +39,7 @@ _KEYS = (
     "missing_policy",
     "report_interval",
     "poll_interval",
+    "silence_timeout",
     *_OPTIONS,
 )
 
@@ -54,6 +55,8 @@ class MetricSettings:
         weights: metric (for `stdout` a regular expression) -> weight; finite, not all zero.
         report_interval: the least number of seconds between intermediate results.
         poll_interval: seconds between two looks at the sources.
+        silence_timeout: seconds without a metric until the alarm; as many again until the trial
+            fails; 0 for never.
         step_key, step_regex: where a source says which step it is at; empty if it does not.
         lines: key -> its line in the ini.
     """
@@ -68,6 +71,7 @@ class MetricSettings:
     missing_policy: Policy = Policy.SKIP
     report_interval: float = 1.0
     poll_interval: float = 1.0
+    silence_timeout: float = 0.0
     step_key: str = ""
     step_regex: str = ""
     lines: Mapping[str, int] = field(default_factory=dict)
@@ -120,6 +124,7 @@ def read_metrics(section: SectionReader, around: Surroundings) -> MetricSettings
         missing_policy=section.choice("missing_policy", Policy.SKIP),
         report_interval=section.seconds("report_interval", 1.0),
         poll_interval=section.seconds("poll_interval", usual_poll),
+        silence_timeout=section.seconds("silence_timeout", 0.0),
         step_key=section.text("step_key"),
         step_regex=section.text("step_regex"),
         lines={key: entry.line for key, entry in section.entries.items()},

@@ -247,7 +247,7 @@ class TrialRunner:
             before = status
             if self._settings.metrics.kind == "stdout":
                 copy_output(job, spec.stdout, self._redact)
-            self._meter.poll()
+            self._meter.poll(is_running=status.state is JobState.RUNNING)
             if status.state.is_final:
                 return status
             self._shutdown.pause(self._settings.metrics.poll_interval)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hpo_nni.errors import MetricError
+from hpo_nni.errors import MetricError, SilentMetricError
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import JUDGED, EvaluationRecord, ExperimentRecord, TrialRecord
 from hpo_nni.trial.meter import Meter
@@ -73,6 +73,16 @@ def rig(tmp_path):
 
 def row(step, auc, loss=0.0, **more):
     return {"step": step, "auc": auc, "loss": loss, **more}
+
+
+def test_a_job_that_runs_and_tells_nothing_fails_at_last(rig):
+    rig = rig(("report_interval=0", "report_interval=0\nsilence_timeout=1e-9"))
+    rig.meter.poll()  # it waits in a queue
+    rig.write(row(1, 0.5))
+    rig.meter.poll(is_running=True)
+    rig.meter.poll(is_running=True)
+    with pytest.raises(SilentMetricError, match="its job runs, and no metric has come"):
+        rig.meter.poll(is_running=True)
 
 
 def test_each_complete_step_is_recorded_and_reported_with_its_raw_metrics(rig):
