@@ -74,6 +74,15 @@ def cost_lines(ledger: Ledger, experiment_id: str) -> list[str]:
     return lines
 
 
+def cost_facts(ledger: Ledger, experiment_id: str) -> dict[str, Any] | None:
+    """The same for programs; None without prices."""
+    account = Account.read(ledger, experiment_id, time.time())
+    experiment = ledger.experiment(experiment_id)
+    if account is None or experiment is None:
+        return None
+    return _facts(account, experiment.settings.get("max_trials"))
+
+
 def rate_lines(settings: TrialSettings) -> list[str]:
     """What an hour of each step costs, a line for those that cost the same; none without prices."""
     steps: dict[str, list[str]] = {}

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from hpo_nni.cli.cost import cost_facts
 from hpo_nni.cli.find import add_directory, find_experiment
 from hpo_nni.cli.progress import describe
 from hpo_nni.cli.summary import summarise, summary
@@ -35,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     trials = ledger.trials(experiment.id)
     if arguments.json:
         facts = summarise(ledger, experiment.id)
+        facts["cost"] = cost_facts(ledger, experiment.id)
         facts["trials"] = [_trial(ledger, trial) for trial in trials]
         print(json.dumps(facts, ensure_ascii=False, indent=2))
         return 0

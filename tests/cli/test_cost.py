@@ -81,6 +81,12 @@ def test_json_gives_the_same_figures(priced, capsys):
     assert facts["forecast"]["low"] < facts["forecast"]["expected"] < facts["forecast"]["high"]
 
 
+def test_show_gives_them_to_programs_too(priced, capsys):
+    assert main(["show", f"--dir={priced.folder}", "--json"]) == 0
+
+    assert json.loads(capsys.readouterr().out)["cost"]["spent"] == pytest.approx(270)
+
+
 def test_an_experiment_that_its_budget_has_stopped_says_so(priced, capsys):
     priced.ledger.note_settings("ExpA", {STOPPED: "the budget of 500.00 CNY has no room"})
 
@@ -99,3 +105,5 @@ def test_without_prices_nothing_is_invented(book, capsys):
     assert main(["cost", "--json", f"--dir={book.folder}"]) == 1
     assert json.loads(capsys.readouterr().out) == {}
     assert "cost" not in summary(book.ledger, "ExpA")
+    assert main(["show", "--json", f"--dir={book.folder}"]) == 0
+    assert json.loads(capsys.readouterr().out)["cost"] is None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hpo_nni.ledger import Ledger
+from hpo_nni.ledger.database import FILE_NAME
 from hpo_nni.metrics.events import EventSource
 from hpo_nni.secrets import Redactor, Secret
 from hpo_nni.testing.cloud.faults import Action, Fate, JobFault, RequestFault
@@ -506,3 +507,39 @@ def test_a_trial_is_scored_by_what_its_job_prints(cloud, folder):
     assert list(seen.values()) == pytest.approx(written, abs=1e-6)
     lines = (folder / LOCAL_FOLDER / trial.id / "cmd1.stdout").read_text().splitlines()
     assert sum(line.startswith("eval step=") for line in lines) == 3
+
+
+PRICES = "\n[cost_config]\ncurrency=CNY\ncpu_hour=3600\n"
+
+
+def test_time_in_the_queue_costs_nothing(cloud, folder):
+    (folder / "trial.ini").write_text(INI + PRICES, encoding="utf-8")
+    cloud.jobs.faults.add(JobFault(Fate.WAITS))
+    process = cloud.start(folder, {})
+    eventually(lambda: process.poll() is not None or ledger_says_running(folder))
+
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+
+    _, job = only_job(folder)
+    assert (job.state, job.ran) == ("cancelled", 0.0), err
+    assert job.resources == {"cpu": 10.0}
+    assert job.rate == 36000.0
+
+
+def test_a_job_costs_for_as_long_as_it_runs(cloud, folder):
+    (folder / "trial.ini").write_text(INI + PRICES, encoding="utf-8")
+    code, _, err = cloud.run(folder, {"train_config.num_steps": 60})
+
+    assert code == 0, err
+    _, job = only_job(folder)
+    assert 0 < job.ran <= job.ended - job.intended
+    assert job.running_since is None
+
+
+def ledger_says_running(folder):
+    """Whether the service has taken the job, as far as the trial knows."""
+    if not (folder / LOCAL_FOLDER / FILE_NAME).is_file():
+        return False
+    with ledger_of(folder) as ledger:
+        return any(job.job_id for job in ledger.live_jobs())
