@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hpo_nni.cli.main import main
 from hpo_nni.errors import SettingsError
 from hpo_nni.nni_api.launch import nni_version
 from hpo_nni.space.parsing import parse_space
+from hpo_nni.testing.cloud.oss_server import OssServer
 
 
 def check(folder, **replacements):
@@ -203,6 +205,60 @@ def test_remote_adds_its_faults_to_those_of_the_files(files, capsys, monkeypatch
     assert "error: 3 faults" in told
     assert "dmi" in told
     assert "HPO_NNI_NO_SUCH_VARIABLE is not set" in told
+
+
+UPLOADED = """\
+[platform_config]
+name=MaxCompute
+cmd1=PAI -name=easy_rec_ext -project=algo_public -Dconfig=${{config}}
+  -Dmodel_dir=oss://bkt/models/${{exp_id}}_${{trial_id}}
+[params_config]
+params_src_dst_filepath=oss://bkt/base.config,oss://bkt/own/{target}.config
+[metric_config]
+metric_type=summary
+metric_source=oss://bkt/models/${{exp_id}}_${{trial_id}}/eval_val/
+metric_dict={{'auc': 1}}
+[oss_config]
+endpoint=env:OSS_HERE
+accessKeyID=env:AK
+accessKeySecret=env:SK
+[odps_config]
+project_name=demo
+odps_endpoint=http://127.0.0.1:1/api
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "target", "told"),
+    [
+        ("f[:].dim", "${exp_id}_${trial_id}", []),
+        ("f[:].dmi", "${exp_id}_${trial_id}", ["search_space.json:1:", "dmi", "mean 'dim'"]),
+        ("f[:].dim", "edited", ["trial.ini:6 [params_config]", "to the same place"]),
+    ],
+    ids=["right", "a key that selects nothing", "one place for all trials"],
+)
+def test_a_config_that_trials_upload_is_checked_before_anything_is_submitted(
+    files, monkeypatch, key, target, told
+):
+    space = json.dumps({key: {"_type": "choice", "_value": [4, 8]}})
+    (files / "search_space.json").write_text(space, encoding="utf-8")
+    (files / "trial.ini").write_text(UPLOADED.format(target=target), encoding="utf-8")
+    monkeypatch.setenv("AK", "LTAI5tCheck")
+    monkeypatch.setenv("SK", "check-secret")
+    pair = {"LTAI5tCheck": "check-secret"}
+    with OssServer(files / "oss", pair, buckets=["bkt"]) as server:
+        server.write("bkt", "base.config", b"f { dim: 16 } f { dim: 32 }\n")
+        monkeypatch.setenv("OSS_HERE", server.endpoint)
+
+        found = Check(Path("config.yml"))
+        found.run()
+
+        assert [entry.key for entry in server.objects("bkt")] == ["base.config"]
+    said = "\n".join(map(str, found.problems))
+    assert bool(said) == bool(told), said
+    assert all(fragment in said for fragment in told), said
+    if not told:
+        assert "f[:].dim  2 places: 16, 32" in found.report
 
 
 def test_what_an_hour_costs_is_shown_where_there_are_prices(files, capsys):

@@ -237,6 +237,7 @@ def test_a_finished_trial_has_the_score_that_the_trainer_wrote(run, tmp_path):
         for number, entry in enumerate(run.oss.objects("lcl-bj", prefix)):
             name, data = entry.key.removeprefix(prefix), run.oss.read("lcl-bj", entry.key)
             assert data.startswith(copies[name].read_bytes()), "--exp_dir has a copy of each"
+            assert len(run.instances(trial)) > 1 or data == copies[name].read_bytes()
             folder = tmp_path / own / str(number)  # of several, one by one
             folder.mkdir(parents=True)
             (folder / name).write_bytes(data)

@@ -171,6 +171,24 @@ def test_a_trial_is_scored_by_what_the_trainer_wrote(cloud, folder):
     assert job.job_id == instance.id
     assert job.settings_file == str(folder / "trial.ini")
     assert "eval step" in (folder / LOCAL_FOLDER / trial.id / "cmd1.stdout").read_text()
+    assert "eval step" in job.log_tail
+    assert f"job {instance.id}: http://127.0.0.1" in err, "the address of its logview"
+
+
+def test_a_job_in_the_queue_is_waited_for_and_can_be_cancelled(cloud, folder):
+    cloud.jobs.faults.add(JobFault(Fate.WAITS))
+    process = cloud.start(folder, {})
+
+    lines = iter(process.stderr.readline, "")
+    assert any("in the queue" in line for line in lines)
+    (instance,) = cloud.jobs.instances.submitted()
+    assert not instance.is_final
+    process.terminate()
+    process.communicate(timeout=60)
+
+    assert instance.stopped_by == KEY_ID
+    trial, job = only_job(folder)
+    assert (trial.state.value, job.state) == ("cancelled", "cancelled")
 
 
 def test_a_terminated_trial_leaves_nothing_running(cloud, folder):
