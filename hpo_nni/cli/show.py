@@ -27,12 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "experiment", nargs="?", metavar="EXPERIMENT", help="its id; by default, the newest one"
     )
     parser.add_argument("--json", action="store_true", help="everything, for programs")
+    parser.add_argument(
+        "--check", action="store_true", help="whether the ledger contradicts itself; 1 if it does"
+    )
     add_directory(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the experiment."""
     ledger, experiment = find_experiment(arguments.experiment, arguments.dir)
+    if arguments.check:
+        return _check(ledger)
     trials = ledger.trials(experiment.id)
     if arguments.json:
         facts = summarise(ledger, experiment.id)
@@ -48,6 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
     for trial in trials:
         print(describe(trial))
     return 0
+
+
+def _check(ledger: Ledger) -> int:
+    faults = ledger.faults()
+    for fault in faults:
+        print(fault)
+    if not faults:
+        print(f"{ledger.path} is sound")
+    return 1 if faults else 0
 
 
 def _trial(ledger: Ledger, trial: TrialRecord) -> dict[str, Any]:

@@ -46,6 +46,12 @@ class Questions:
 
     _database: Database
 
+    def faults(self) -> list[str]:
+        """What contradicts itself, a sentence each; empty for a ledger that is sound."""
+        from hpo_nni.ledger.consistency import find_faults  # noqa: PLC0415  # only people need it
+
+        return list(find_faults(self._database))
+
     def experiment(self, experiment_id: str) -> ExperimentRecord | None:
         """The experiment with this id."""
         return next(iter(self._all(ExperimentRecord, "WHERE id = ?", experiment_id)), None)

@@ -48,3 +48,15 @@ def test_an_unknown_experiment_is_an_input_fault(book, capsys):
     assert main(["show", "ExpX", f"--dir={book.folder}"]) == 2
 
     assert "did you mean 'ExpA'?" in capsys.readouterr().err
+
+
+def test_a_sound_ledger_is_called_so_and_a_fault_is_named(book, capsys):
+    book.experiment()
+    book.trial(0, score=0.5)
+    assert main(["show", "--check", "--dir", str(book.folder)]) == 0
+    assert capsys.readouterr().out.endswith("is sound\n")
+
+    book.trial(1, score=None)
+
+    assert main(["show", "--check", "--dir", str(book.folder)]) == 1
+    assert capsys.readouterr().out == "trial ExpA-Tr1: it succeeded without a score\n"

@@ -95,6 +95,8 @@ def check_clean(here, point, tally):
         found = find_leftovers(ledger, time.time())
         if found or found.watched or ledger.live_jobs():
             tally.note("open", point, found)
+        if ledger.faults():
+            tally.note("lost", point, ledger.faults())
 
 
 def check_kept(before, after, point, tally):

@@ -84,6 +84,7 @@ def ask_everything(folder):
                 ledger.standing_order(trial.id)
         jobs = ledger.live_jobs()
         ledger.notices()
+        ledger.faults()
         ledger.begin_experiment(ExperimentRecord("ExpB", 1.0, "maximize"))
         ledger.begin_trial(TrialRecord("TrNew", "ExpB", 0, 1.0))
         for job in jobs:
