@@ -85,9 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(summary(done.ledger, done.experiment.id))
     if done.fault:
         raise NniError(done.fault, hint=f"see {_logs(done.experiment)}")
-    pause = _pause(done.ledger, done.experiment.id)
-    if pause:
-        raise HpoNniError(f"experiment {done.experiment.id} is paused: {pause}")
+    if done.pause:
+        raise HpoNniError(f"experiment {done.experiment.id} is paused: {done.pause}")
     return 0 if any(trial.state is TrialState.SUCCEEDED for trial in trials) else 1
 
 
@@ -97,11 +96,13 @@ class Conducted:
 
     Attributes:
         fault: what went wrong with NNI itself; empty if nothing did.
+        pause: why it ended before all its trials had run; empty for any other end.
     """
 
     experiment: RunningExperiment
     ledger: Ledger
     fault: str
+    pause: str = ""
 
 
 def conduct(config: Path, options: launch.LaunchOptions) -> Conducted:
@@ -120,10 +121,10 @@ def conduct(config: Path, options: launch.LaunchOptions) -> Conducted:
         print(f"files        {experiment.working_directory / experiment.id}", flush=True)
         ledger = _open_ledger(experiment)
         try:
-            fault = _follow(experiment, ledger, interrupted)
+            fault, pause = _follow(experiment, ledger, interrupted)
         finally:
             _end(experiment, ledger, interrupted)
-    return Conducted(experiment, ledger, fault)
+    return Conducted(experiment, ledger, fault, pause)
 
 
 def _open_ledger(experiment: RunningExperiment) -> Ledger:
@@ -140,13 +141,23 @@ def direction_of(ledger: Ledger, experiment_id: str) -> Direction:
     return Direction(experiment.direction) if experiment else Direction.MAXIMIZE
 
 
-def _pause(ledger: Ledger, experiment_id: str) -> str:
+def _pause(ledger: Ledger, experiment_id: str, max_trials: int | None) -> str:
+    """Why nothing more will happen: trials wait, no job runs. Empty while that is not so."""
     experiment = ledger.experiment(experiment_id)
-    return experiment.pause if experiment else ""
+    if experiment is None or not experiment.pause or ledger.live_jobs(experiment_id):
+        return ""
+    ended = sum(trial.state.is_final for trial in ledger.trials(experiment_id))
+    return "" if max_trials is not None and ended >= max_trials else experiment.pause
 
 
-def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown) -> str:
-    """Show progress until the experiment has ended; returns what went wrong with NNI, if it did."""
+def _follow(
+    experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown
+) -> tuple[str, str]:
+    """Show progress until the experiment has ended.
+
+    Returns:
+        what went wrong with NNI, and why the experiment pauses; both empty where all is well.
+    """
     progress: Progress | None = None
     started = busy = fed = time.monotonic()
     while not interrupted.requested:
@@ -157,7 +168,7 @@ def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown
             if experiment.process.poll() is None:
                 interrupted.wait(POLL_SECONDS)  # busy; it answers again or ends
                 continue
-            return _with_cause(experiment, f"NNI's manager has gone: {error.message}")
+            return _with_cause(experiment, f"NNI's manager has gone: {error.message}"), ""
         note_silent_trials(experiment, known_to_nni, ledger)
         trials = ledger.trials(experiment.id)
         if progress is None and (trials or status in ENDED):
@@ -170,16 +181,16 @@ def _follow(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown
         fed = time.monotonic() if is_busy or status != STARVED else fed
         is_stuck = time.monotonic() - busy > IDLE_SECONDS
         is_starved = time.monotonic() - fed > _patience(ledger, experiment.id)
-        # what runs may end, but nothing else would begin
-        is_paused = bool(_pause(ledger, experiment.id)) and not ledger.live_jobs(experiment.id)
-        if status in ENDED or is_starved or is_paused:
+        pause = _pause(ledger, experiment.id, limits.max_trials)
+        if status in ENDED or is_starved or pause:
             if progress is not None:
                 progress.finish(trials, limits, time.monotonic() - started, cost)
-            return "" if status != "ERROR" else _words_of(experiment)
+            return "" if status != "ERROR" else _words_of(experiment), pause
         if is_stuck and fatal_error(_logs(experiment)):
-            return _with_cause(experiment, "the tuner or the assessor failed, and NNI cannot go on")
+            fact = "the tuner or the assessor failed, and NNI cannot go on"
+            return _with_cause(experiment, fact), ""
         interrupted.wait(POLL_SECONDS)
-    return ""
+    return "", ""
 
 
 def _patience(ledger: Ledger, experiment_id: str) -> float:

@@ -69,7 +69,8 @@ def pause_if_repeated(ledger: Ledger, place: Place, count: int, settings_file: P
     if not failed_alike(trials, count, experiment.released):
         return
     why = (
-        f"the last {count} trials failed alike, trial {trial.number} at last: {trial.reason}\n"
+        f"the last {count} trials failed alike, trial {trial.number} at last: "
+        f"{trial.reason.partition(chr(10))[0]}\n"
         f"  no trial starts a job until you have mended it and say\n"
         f"    hpo-nni retry --experiment {experiment.id}\n"
         "  which runs the failed trials again and lets the others go on; where NNI has been "

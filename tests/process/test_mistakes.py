@@ -187,25 +187,26 @@ class Failure:
 
 WRITES = "import sys; open(sys.argv[2], 'a').write('''%s\\n''')"
 ONE_EPOCH = [("epochs: 6", "epochs: 1"), ("seconds: 0.15", "seconds: 0")]
+NO_RETRIES = "[failure_config]\nretries = 0\n\n"
 RUNS = {
     "a metric by a wrong name": Failure(
         ["'acuracy' never appeared", "metrics.jsonl has 1 line", "did you mean 'accuracy'?"],
         ini=[("'accuracy': 1", "'acuracy': 1")],
     ),
     "a trainer that crashes at once": Failure(
-        ["cmd1 failed: exit code 1", "| RuntimeError: no data in /data/x", "whole output is in /"],
+        ["cmd1 failed: exit code 1", "| RuntimeError: no data in /data/x", "output is in /"],
         job="print('loading', flush=True); raise RuntimeError('no data in /data/x')",
     ),
     "a trainer that fails without a word": Failure(
-        ["cmd1 failed: exit code 7", "whole output is in /"], job="import sys; sys.exit(7)"
+        ["cmd1 failed: exit code 7", "output is in /"], job="import sys; sys.exit(7)"
     ),
     "a trainer that is killed": Failure(
-        ["cmd1 failed: killed by SIGKILL", "whole output is in /"],
+        ["cmd1 failed: killed by SIGKILL", "output is in /"],
         job="import os; os.kill(os.getpid(), 9)",
-        ini=[("cmd1 = ", "cmd1 = exec ")],
+        ini=[("cmd1 = ", "cmd1 = exec "), ("[metric_config]", f"{NO_RETRIES}[metric_config]")],
     ),
     "a trainer that does not exist": Failure(
-        ["cmd1 failed: exit code 127", "| ", "trainer.py: No such file", "whole output is in /"],
+        ["cmd1 failed: exit code 127", "| ", "trainer.py: No such file", "output is in /"],
         ini=[("cmd1 = ", "cmd1 = ./trainer.py ")],
     ),
     "a trainer that never writes a metric": Failure(
