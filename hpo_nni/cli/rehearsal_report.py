@@ -11,6 +11,7 @@ from hpo_nni.cli.progress import describe
 from hpo_nni.cli.summary import summarise
 from hpo_nni.ledger.records import JUDGED, TrialState
 from hpo_nni.metrics.events import EventSource
+from hpo_nni.platforms.maxcompute_edits import PARAMETER
 from hpo_nni.platforms.pai_command import XFlow
 from hpo_nni.testing.cloud.mistakes import apply_to_config
 
@@ -49,7 +50,8 @@ class Account:
         """The report, line by line."""
         trials = self._trials
         if trials:
-            yield from self._submitted(trials[0])
+            tuned = (trial for trial in trials if not trial.is_baseline)
+            yield from self._submitted(next(tuned, trials[0]))
         yield from self._configs()
         yield from self._keys()
         yield from self._tables()
@@ -86,8 +88,9 @@ class Account:
                 yield "             --pipeline-config FILE, or a copy beside the ini, is used"
 
     def _keys(self) -> Iterator[str]:
-        """What the keys of the first job selected in its config."""
-        for one in self._instances[:1]:
+        """What the keys of the first job that has any selected in its config."""
+        edited = [one for one in self._instances if PARAMETER in one.parameters]
+        for one in edited[:1]:
             xflow = XFlow(one.task, "", one.parameters)
             touched, problems = apply_to_config(xflow, self.script.configs)
             for key in dict.fromkeys(place.key for place in touched):

@@ -38,6 +38,7 @@ class Script:
     """An experiment and the pipeline configs that its jobs read.
 
     Attributes:
+        baselines: how many trials run the untuned config before any other.
         project: the one that pays.
         several: the settings, with points from all over the search space.
         demands: what the services must have.
@@ -48,6 +49,7 @@ class Script:
 
     config: Path
     concurrency: int
+    baselines: int
     project: str
     space: SearchSpace
     several: tuple[TrialSettings, ...]
@@ -119,7 +121,10 @@ def read_script(config: Path, pipeline_config: Path | None) -> Script:
     texts = {uri: _read(copies[uri]) if uri in copies else stand_in for uri in demands.configs}
     return Script(
         config=config,
-        concurrency=_concurrency(file.content),
+        concurrency=_whole(file.content.get("trialConcurrency"), 1),
+        baselines=_whole(
+            (file.algorithm("tuner").get("classArgs") or {}).get("baseline_trials"), 0
+        ),
         project=accounts.odps.get("project", os.environ, accounts.directory),
         space=space,
         several=several,
@@ -162,9 +167,9 @@ def _beyond_us(settings: TrialSettings) -> Iterator[Problem]:
             yield Problem(f"{name} {key}", f"{scheme}:// has no server on this machine", hint)
 
 
-def _concurrency(content: Mapping[str, Any]) -> int:
-    stated = content.get("trialConcurrency")
-    return stated if isinstance(stated, int) and stated > 0 else 1
+def _whole(stated: Any, otherwise: int) -> int:
+    """A number of the config; what is none, its checks tell."""
+    return stated if isinstance(stated, int) and stated > 0 else otherwise
 
 
 def _copies(uris: Iterable[str], folders: Iterable[Path], given: Path | None) -> dict[str, Path]:

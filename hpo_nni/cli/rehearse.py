@@ -38,7 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("config", type=Path, metavar="CONFIG", help="the file for `nnictl create`")
     parser.add_argument(
-        "--trials", type=positive, default=1, metavar="N", help="how many to run (default: 1)"
+        "--trials",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="how many to run (1), baselines aside",
     )
     parser.add_argument(
         "--pipeline-config",
@@ -60,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         _led_here(directory / "expdir", stage) as rehearsal,
     ):
         _check(script)
-        trials: int = arguments.trials
+        trials = arguments.trials + script.baselines
         options = LaunchOptions(
             max_trials=trials,
             concurrency=min(trials, script.concurrency),

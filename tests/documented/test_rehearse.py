@@ -123,3 +123,25 @@ def test_hpo_nni_run_says_so_before_nni_starts(checkout):
     assert code == 2
     assert "starting NNI" not in printed
     assert "`hpo-nni rehearse CONFIG`" in printed
+
+
+def test_what_init_writes_is_rehearsed_untuned_and_tuned(checkout):
+    command = (
+        "PAI -name=easy_rec_ext -project=algo_public -Dcmd=train -Deval_method=separate "
+        "-Dconfig=oss://bucket/pipeline.config -Dmodel_dir=oss://bucket/models/ "
+        "-Dtrain_tables=odps://project/tables/train/dt=20220617 "
+        "-Deval_tables=odps://project/tables/test -DossHost=oss-cn-beijing-internal.aliyuncs.com"
+    )
+    code, printed = checkout.run(
+        f"hpo-nni init ranking --config samples/pipeline.config --command '{command}'"
+    )
+    assert code == 0, printed
+
+    code, printed = checkout.run("hpo-nni rehearse ranking/config.yml")
+
+    assert code == 0, printed
+    assert "trial 0 (untuned)" in printed
+    assert "trial 1  " in printed
+    assert "-Dconfig=oss://bucket/models/configs/" in printed
+    assert "feature_configs[:].embedding_dim" in printed
+    assert "odps://project/tables/train: dt=20220617" in printed
