@@ -14,6 +14,8 @@ from nni.assessor import AssessResult
 
 from hpo_nni.cli.main import COMMANDS
 from hpo_nni.core import (
+    asha_assessor,
+    auto_assessor,
     auto_tuner,
     hazero_tuner,
     optuna_tuner,
@@ -62,7 +64,8 @@ def test_all_arguments_are_in_the_table(language):
         {row[0] for row in rows(page(language, name))} for name in ("early-stopping", "tuners")
     )
 
-    assert rules >= {*pai_assessor.ARGUMENTS}
+    for module in (auto_assessor, asha_assessor, pai_assessor):
+        assert rules >= {*module.ARGUMENTS}
     assert tuners >= {*search_tuner.COMMON}
     for module in (auto_tuner, hazero_tuner, optuna_tuner, pshe2_tuner):
         assert tuners >= {*module.ARGUMENTS}
