@@ -95,6 +95,9 @@ class Run:
         mark = f"{self.name}-{trial.id}-"
         return [one for one in self.service.instances.submitted() if mark in one.source]
 
+    def has_twin(self, trial):
+        return len(self.instances(trial)) > 1
+
     def was_stopped(self, instance):
         """Whether we ended it: a stop of a part may have come before that of the whole."""
         return any(one.stopped_by == KEY_ID for one in (instance, *self.parts(instance)))
@@ -236,8 +239,8 @@ def test_a_finished_trial_has_the_score_that_the_trainer_wrote(run, tmp_path):
         prefix, written = f"eval_dist_test/{own}/eval_val/", {}
         for number, entry in enumerate(run.oss.objects("lcl-bj", prefix)):
             name, data = entry.key.removeprefix(prefix), run.oss.read("lcl-bj", entry.key)
-            assert data.startswith(copies[name].read_bytes()), "--exp_dir has a copy of each"
-            assert len(run.instances(trial)) > 1 or data == copies[name].read_bytes()
+            # twins may have begun in one second, and then replace each other's file
+            assert run.has_twin(trial) or data == copies[name].read_bytes(), "--exp_dir has copies"
             folder = tmp_path / own / str(number)  # of several, one by one
             folder.mkdir(parents=True)
             (folder / name).write_bytes(data)
@@ -290,6 +293,8 @@ def test_what_is_read_from_oss_is_what_is_new(run):
     for trial in run.trials:
         files = run.oss.objects("lcl-bj", f"eval_dist_test/{run.name}_{trial.id}/")
         size = sum(entry.size for entry in files if ".tfevents." in entry.key)
+        if run.has_twin(trial):  # whose file may have replaced this one's, and was read anew
+            continue
         assert read[trial.id] <= size, "no byte is read twice"
         if run.states[trial.id] is TrialState.SUCCEEDED:
             assert read[trial.id] == size
