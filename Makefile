@@ -3,7 +3,8 @@ NNI2 := .venv
 NNI3 := .venv-nni3
 PYTEST := -m pytest -q
 
-.PHONY: help demo demo-daily test test-nni3 check lint types prove fuzz bench bench-stopping clean
+.PHONY: help demo demo-daily test test-nni3 check lint types prove fuzz bench bench-stopping \
+	bench-tuners clean
 help:
 	@echo "make demo            tune a real trainer, start to end, in about three minutes"
 	@echo "make demo-daily      finetune a recommender over eight days, in about two minutes"
@@ -13,6 +14,7 @@ help:
 	@echo "make prove           what takes minutes and proves much: every path, every crash point"
 	@echo "make fuzz            damaged files by the thousand, for every reader"
 	@echo "make bench-stopping  what early stopping saves and loses, beside the peers (hours)"
+	@echo "make bench-tuners    the tuners beside theirs (hours; FLAGS=--quick: some minutes)"
 	@echo "make bench           measure what the documents claim, beside the peers"
 
 $(NNI2)/.ready: requirements/nni2.txt pyproject.toml scripts/venv.sh
@@ -58,6 +60,14 @@ bench: $(NNI2)/.ready-dev
 
 bench-stopping: $(NNI2)/.ready-dev
 	$(NNI2)/bin/python benchmarks/stopping/run.py $(FLAGS)
+
+# The peers have dependencies of their own, so they have an environment of their own.
+build/bench-tuners/.ready: requirements/nni2.txt requirements/bench.txt pyproject.toml scripts/venv.sh
+	@sh scripts/venv.sh build/bench-tuners requirements/nni2.txt requirements/bench.txt && touch $@
+bench-tuners: build/bench-tuners/.ready
+	build/bench-tuners/bin/python benchmarks/tuners/speed.py
+	build/bench-tuners/bin/python benchmarks/tuners/measure.py $(FLAGS)
+	build/bench-tuners/bin/python benchmarks/tuners/front.py
 
 clean:
 	rm -rf $(NNI2) $(NNI3)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Rewrites requirements/*.txt from pyproject.toml. Needs `uv` (pip install uv) and a package index.
-# One universal lock per NNI line, for Python 3.10 to 3.12, and one for the development tools.
+# One universal lock per NNI line, for Python 3.10 to 3.12, and one for the
+# development tools and the benchmarks' peers each.
 set -eu
 cd "$(dirname "$0")/.."
 compile() {
@@ -11,4 +12,6 @@ for line in 2:2.10.1 3:3.0; do
     printf 'nni==%s\n' "${line#*:}" |
         compile pyproject.toml --extra examples --constraints - --output-file "requirements/nni${line%%:*}.txt"
 done
-compile --group pyproject.toml:dev --constraints requirements/nni2.txt --output-file requirements/dev.txt
+for group in dev bench; do
+    compile --group "pyproject.toml:$group" --constraints requirements/nni2.txt --output-file "requirements/$group.txt"
+done

@@ -18,7 +18,6 @@ from hpo_nni.optimizers.distinct import Visited
 from hpo_nni.optimizers.earlier import EarlierSweeps
 from hpo_nni.optimizers.evidence import Evidence
 from hpo_nni.optimizers.goals import Goals
-from hpo_nni.optimizers.parzen import ParzenEstimator
 from hpo_nni.optimizers.promise import Beliefs
 
 if TYPE_CHECKING:
@@ -32,17 +31,14 @@ if TYPE_CHECKING:
 
 MOST_FIRST, LEAST_FIRST = 8, 3  # points before there is a model
 FIRST_SHARE = 0.2  # of the trials, where their number is known
-PARZEN_EVERY = 4  # one proposal in so many comes from the Parzen estimator
-PARZEN_AFTER = 60  # results
 EFFORT = Effort()
 
 
 class AutoOptimizer:
     """Scattered points first, then where a Gaussian process promises most.
 
-    One proposal in four comes from a Parzen estimator, which assumes nothing of the losses but
-    their order. Beyond some 200 results, the process models the best of them and a sample of the
-    rest, which makes it a local refinement. Points that await their results count as if they had
+    Beyond some 200 results, the process models the best of them and a sample of the rest, which
+    makes it a refinement of the best places. Points that await their results count as if they had
     gone as expected, so no two workers get the same idea. Early-stopped points count as at least
     mediocre; infeasible ones and limits on metrics teach where to stay away. With several
     objectives, it is the dominated volume that is to grow.
@@ -122,19 +118,8 @@ class AutoOptimizer:
         if known < 2 or (begun < self._first and not self._earlier):
             fresh = self._cube.scatter(rng.random((self._first, self._cube.dimensions)))
             return self._possible(np.vstack([self._scattered()[begun:], fresh]))
-        is_turn = known > PARZEN_AFTER and begun % PARZEN_EVERY == 0
-        if is_turn and self._beliefs.goals.is_plain:
-            return self._parzen(rng)
         promise, good = self._beliefs.form(self._evidence, self._awaited(), rng)
         return climb(self._cube, promise, good, rng, EFFORT)
-
-    def _parzen(self, rng: np.random.Generator) -> Iterable[Array]:
-        evidence = self._evidence
-        complete = evidence.where(Outcome.COMPLETE)
-        bad = evidence.where(Outcome.STOPPED, Outcome.INFEASIBLE)
-        losses = np.concatenate([evidence.losses[complete, 0], np.full(len(bad), np.inf)])
-        rows = evidence.rows[np.concatenate([complete, bad])]
-        return ParzenEstimator(self._cube, rows, losses, rng).draw(rng)
 
     def _possible(self, rows: Array) -> Array:
         """Rows in their order, those that can hardly run last."""

@@ -94,11 +94,6 @@ class Goals:
         return len(self.losses_of)
 
     @property
-    def is_plain(self) -> bool:
-        """Whether one loss is all that counts."""
-        return self.width == 1
-
-    @property
     def width(self) -> int:
         """How many numbers of each observation count."""
         return len(self.losses_of) + len(self.limits)
