@@ -3,8 +3,7 @@ NNI2 := .venv
 NNI3 := .venv-nni3
 PYTEST := -m pytest -q
 
-.PHONY: help demo demo-daily test test-nni3 check lint types prove fuzz bench bench-stopping \
-	bench-tuners clean
+.PHONY: help demo demo-daily test test-nni3 check lint types prove fuzz bench bench-stopping bench-tuners clean
 help:
 	@echo "make demo            tune a real trainer, start to end, in about three minutes"
 	@echo "make demo-daily      finetune a recommender over eight days, in about two minutes"

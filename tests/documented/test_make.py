@@ -52,20 +52,6 @@ def test_each_target_is_explained_by_make_help(clone):
 
     assert code == 0
     explained = [line.split()[1] for line in printed.splitlines()]
-<<<<<<< HEAD
     (listed,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     # `make check` has lint and types in it
     assert {*explained} == {*listed.split()} - OF_OTHERS
-=======
-    assert explained == [
-        "demo",
-        "demo-daily",
-        "test",
-        "test-nni3",
-        "check",
-        "fuzz",
-        "bench-stopping",
-        "bench",
-        "bench-tuners",
-    ]
->>>>>>> d988bc6 (make bench-tuners: our tuners and their peers on the same tasks, in the same run)
