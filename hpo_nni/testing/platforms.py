@@ -266,6 +266,50 @@ class PlatformContract:
         assert found is not None
         assert found.status() == first
 
+    def test_a_job_whose_submitter_died_is_found_adopted_and_cancelled(
+        self, platform: Platform, specify: Callable[[str], JobSpec]
+    ) -> None:
+        """Nobody wrote down its id: whoever knows the intent can watch it and end it."""
+        spec = specify(self.lasting)
+        self._elsewhere(platform, f"{_submitting(spec)}; import os; os._exit(0)")
+
+        found = platform.find(spec.name)
+
+        assert found is not None
+        await_true(lambda: self.started in found.log_tail(), f"the first line of job {found.id}")
+        assert found.status().state is JobState.RUNNING
+        found.cancel()
+        assert await_final(found).state is JobState.CANCELLED
+        again = platform.find(spec.name)
+        assert again is not None
+        assert again.status().state is JobState.CANCELLED
+
+    @pytest.mark.parametrize("seconds", [0.0, 0.003, 0.01, 0.03, 0.1])
+    def test_a_submitter_that_is_killed_leaves_a_job_that_can_be_found_or_none(
+        self, platform: Platform, specify: Callable[[str], JobSpec], seconds: float
+    ) -> None:
+        """Wherever the kill hits; where absence is no proof, it may take a moment to be found."""
+        spec = specify(self.lasting)
+        script = f"{self.reopening(platform)}\nprint('go', flush=True); {_submitting(spec)}"
+        submitter = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        assert submitter.stdout is not None
+        with submitter, submitter.stdout as said:
+            assert said.readline() == b"go\n"
+            time.sleep(seconds)
+            submitter.kill()
+
+        found = platform.find(spec.name)
+        other = platform.submit(platform.plan(specify(self.printing)))  # so that time passes
+        await_final(other)
+        later = platform.find(spec.name)
+
+        assert found is None or later is not None
+        if platform.absence_is_proof:
+            assert (found is None) == (later is None)
+        if later is not None:
+            later.cancel()
+            assert await_final(later).state is JobState.CANCELLED
+
     def _started(self, submit: Submit, command: str = "") -> Job:
         job = submit(command or self.lasting)
         await_true(lambda: self.started in job.log_tail(), f"the first line of job {job.id}")
@@ -278,3 +322,11 @@ class PlatformContract:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+
+def _submitting(spec: JobSpec) -> str:
+    """Statements that submit a spec to `platform`, for another process."""
+    return (
+        "from pathlib import *; from hpo_nni.platforms.base import JobSpec; "
+        f"platform.submit(platform.plan({spec!r}))"
+    )

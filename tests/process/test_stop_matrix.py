@@ -1,0 +1,435 @@
+"""Every path on which trials end, with the real NNI: afterwards the platform runs nothing of them.
+
+The paths of one platform share a few experiments, which run once; each path is a row of its own.
+What a trial is then called stands in EXPECTED and on docs/guide/stopping-jobs.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hpo_nni.ledger import LEDGER_NAME, Ledger
+from hpo_nni.ledger.records import DecisionRecord
+from hpo_nni.nni_api.launch import free_port, nni_version
+from hpo_nni.nni_api.rest import RestClient
+from hpo_nni.testing.processes import eventually
+
+pytestmark = pytest.mark.nni
+
+STATED_SECONDS = 60.0  # within which nothing of a trial runs any more, on an idle machine
+PATIENCE = 300.0  # of these tests, on any machine
+# path -> the ledger's state, NNI 2.10.1's status, NNI 3.0's
+EXPECTED = {
+    "early stop after the first metric": ("stopped", "EARLY_STOPPED", "USER_CANCELED"),
+    "early stop before the first metric": ("stopped", "USER_CANCELED", "USER_CANCELED"),
+    "user cancel before submission": ("cancelled", "USER_CANCELED", "USER_CANCELED"),
+    "user cancel during submission": ("cancelled", "USER_CANCELED", "USER_CANCELED"),
+    "user cancel while queued": ("cancelled", "USER_CANCELED", "USER_CANCELED"),
+    "user cancel while running": ("cancelled", "USER_CANCELED", "USER_CANCELED"),
+    "SIGKILL of the runner": ("failed", "FAILED", "FAILED"),
+    "SIGKILL of the dispatcher": ("cancelled", "RUNNING", "RUNNING"),
+    "hpo-nni kill": ("cancelled", "USER_CANCELED", "USER_CANCELED"),
+    "hpo-nni stop": ("cancelled", "USER_CANCELED", "USER_CANCELED"),
+    "nnictl stop": ("cancelled", "USER_CANCELED", "USER_CANCELED"),
+    "user cancel after nnictl resume": ("cancelled", "USER_CANCELED", "USER_CANCELED"),
+    "SIGKILL of NNI's manager": ("cancelled", "RUNNING", "RUNNING"),
+    "SIGKILL of everything, then a new experiment": ("cancelled", "RUNNING", "RUNNING"),
+    "maxTrialDuration": ("cancelled", "EARLY_STOPPED", "USER_CANCELED"),
+    "maxExperimentDuration": ("succeeded", "SUCCEEDED", "SUCCEEDED"),
+    "Ctrl-C of hpo-nni run": ("cancelled", "USER_CANCELED", "USER_CANCELED"),
+}
+CLOUD_ONLY = {"user cancel during submission", "user cancel while queued"}
+LAUNCH = """
+import sys
+from pathlib import Path
+from hpo_nni.nni_api.launch import LaunchOptions, launch
+print("started", launch(Path(sys.argv[1]), LaunchOptions(port=int(sys.argv[2]))).id)
+"""
+
+RESUME = """
+import sys
+from nni.experiment import Experiment, RunMode
+from hpo_nni.nni_api.launch import _patience
+with _patience(120.0):
+    Experiment._resume(sys.argv[1], sys.argv[2]).start(int(sys.argv[3]), False, RunMode.Detach)
+"""
+
+
+class Experiment:
+    """One experiment of a bench, however it was started."""
+
+    def __init__(self, bench, experiment_id, port, process=None):
+        self.bench = bench
+        self.id = experiment_id
+        self.rest = RestClient(f"http://127.0.0.1:{port}")
+        self.process = process
+
+    @property
+    def ledger(self):
+        return Ledger.open(self.bench.folder.working_directory)
+
+    def trial(self, role, is_ready=lambda ledger, trial: not trial.state.is_final):
+        """The newest trial of a role, once it is ready."""
+
+        def look():
+            with self.ledger as ledger:
+                found = [
+                    trial
+                    for trial in ledger.trials(self.id)
+                    if trial.parameters.get("${role}") == role
+                ]
+                return found[-1] if found and is_ready(ledger, found[-1]) else None
+
+        return eventually(look, seconds=PATIENCE)
+
+    def running(self, role="running", but=()):
+        """A trial of which the platform has said that it runs its job."""
+        return self.trial(role, lambda ledger, one: has_job(ledger, one) and one.id not in but)
+
+    def status_in_nni(self, trial_id):
+        path = self.bench.folder.working_directory / self.id / "db" / "nni.sqlite"
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            query = "SELECT event FROM TrialJobEvent WHERE trialJobId = ? ORDER BY rowid"
+            events = [event for (event,) in connection.execute(query, [trial_id])]
+        known = {"RUNNING", "WAITING", *(status for row in EXPECTED.values() for status in row[1:])}
+        return next((event for event in reversed(events) if event in known), "")
+
+    def manager(self):
+        with self.ledger as ledger:
+            return ledger.experiment(self.id).manager
+
+    def dispatchers(self):
+        family = psutil.Process(self.manager().pid).children(recursive=True)
+        return [one.pid for one in family if "--exp_params" in one.cmdline()]
+
+
+def has_job(ledger, trial):
+    return any(job.job_id for job in ledger.live_jobs(trial_id=trial.id))
+
+
+def has_metric(ledger, trial):
+    return has_job(ledger, trial) and bool(ledger.evaluations(trial.id))
+
+
+class Chain:
+    """The experiments of one bench, one after another; what was seen, by path."""
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.rows = {path: Future() for path in EXPECTED}
+        self._number = 0
+
+    def run(self):
+        """Walk all paths; a fault is that of every path that has not been walked."""
+        try:
+            self.trials_of_one_experiment()
+            self.stop_and_resume()
+            self.without_dispatcher()
+            self.kill_everything()
+            self.limits()
+            self.interrupt()
+        except BaseException as error:  # noqa: BLE001 - the rows raise it
+            for row in self.rows.values():
+                if not row.done():
+                    row.set_exception(error)
+
+    # Paths
+
+    def trials_of_one_experiment(self):
+        bench = self.bench
+        bench.answer_late(4.0)
+        experiment = self.detached([*bench.roles, "last"], trialConcurrency=len(bench.roles))
+        cancel = experiment.rest.cancel_trial
+        if "submitting" in bench.roles:
+            trial = experiment.trial("submitting", lambda _, trial: bench.live(trial.id))
+            self.row("user cancel during submission", experiment, trial, cancel)
+        bench.answer_late(0)
+        trial = experiment.trial("waiting", lambda _, trial: trial.reason)
+        self.row("user cancel before submission", experiment, trial, cancel)
+        early = experiment.trial("early", lambda ledger, trial: ledger.standing_order(trial.id))
+        self.row("early stop after the first metric", experiment, early)
+        trial = experiment.running("silent")
+        self.row("early stop before the first metric", experiment, trial, self.order_to_stop)
+        if "queued" in bench.roles:
+            trial = experiment.running("queued")
+            self.row("user cancel while queued", experiment, trial, cancel)
+        trial = experiment.trial("running", has_metric)
+        self.row("user cancel while running", experiment, trial, cancel)
+        trial = experiment.running("runner")
+        self.row("SIGKILL of the runner", experiment, trial, lambda _: kill(trial.runner.pid))
+        trial = experiment.running("last")
+        words = ["kill", "--experiment", experiment.id]
+        self.row("hpo-nni kill", experiment, trial, lambda _: self.hpo_nni(*words))
+        self.hpo_nni("stop", experiment.id)
+
+    def without_dispatcher(self):
+        experiment = self.detached(["running"], trialConcurrency=1)
+        trial = experiment.running()
+        (pid,) = experiment.dispatchers()
+        self.row("SIGKILL of the dispatcher", experiment, trial, lambda _: kill(pid))
+
+    def stop_and_resume(self):
+        experiment = self.detached(["running"] * 9, trialConcurrency=1)
+        trial = experiment.running()
+        self.row("nnictl stop", experiment, trial, lambda _: self.nnictl("stop", experiment.id))
+        experiment = self.resumed(experiment)
+        trial = experiment.running(but=[trial.id])
+        cancel = experiment.rest.cancel_trial
+        self.row("user cancel after nnictl resume", experiment, trial, cancel)
+        trial = experiment.running(but=[trial.id])
+        self.row("hpo-nni stop", experiment, trial, lambda _: self.hpo_nni("stop", experiment.id))
+        experiment = self.resumed(experiment)
+        trial = experiment.running(but=[trial.id])
+        pid = experiment.manager().pid
+        self.row("SIGKILL of NNI's manager", experiment, trial, lambda _: kill(pid))
+
+    def order_to_stop(self, trial_id):
+        """A rule that read the ledger, in which NNI's own figures need not be yet."""
+        with Ledger.open(self.bench.folder.working_directory) as ledger:
+            ledger.add_decision(
+                DecisionRecord(trial_id, "assessor", "stop", "by the ledger alone", time.time())
+            )
+        self.rest.cancel_trial(trial_id)
+
+    def kill_everything(self):
+        experiment = self.foreground(["running"])
+        trial = experiment.running()
+        pids = [
+            *experiment.dispatchers(),
+            *reapers(self.bench.folder.working_directory),
+            experiment.manager().pid,
+            experiment.process.pid,
+            trial.runner.pid,
+        ]
+        for pid in pids:
+            kill(pid)
+        assert self.bench.live(trial.id), "the job goes on when all that watched it is dead"
+        path = "SIGKILL of everything, then a new experiment"
+        self.row(path, experiment, trial, lambda _: self.limits_of_trials())
+
+    def limits_of_trials(self):
+        """The new experiment, which also is the one for `maxTrialDuration`."""
+        self.limited = self.foreground(["running"], maxTrialDuration="8s")
+
+    def limits(self):
+        trial = self.limited.trial("running", lambda *_: True)  # it may have been faster than we
+        self.row("maxTrialDuration", self.limited, trial)
+        self.limited.process.wait(PATIENCE)
+        experiment = self.foreground(["running"] * 2)
+        trial = experiment.running()
+        rest = experiment.rest
+        rest.change("MAX_EXEC_DURATION", "maxExperimentDuration", "1s")
+        eventually(lambda: rest.elapsed() > 1, seconds=PATIENCE)
+        assert self.bench.live(trial.id), "NNI's limit ends no trial that runs"
+        finish = lambda _: self.bench.finish(trial)  # noqa: E731
+        self.row("maxExperimentDuration", experiment, trial, finish)
+        experiment.process.wait(PATIENCE)
+        with experiment.ledger as ledger:
+            assert len(ledger.trials(experiment.id)) == 1, "but it lets no further one begin"
+
+    def interrupt(self):
+        experiment = self.foreground(["running"])
+        trial = experiment.running()
+        interrupt = experiment.process.send_signal
+        path = "Ctrl-C of hpo-nni run"
+        self.row(path, experiment, trial, lambda _: interrupt(signal.SIGINT))
+        experiment.process.wait(PATIENCE)
+
+    # What they are made of
+
+    def row(self, path, experiment, trial, act=lambda _: None):
+        """End a trial in one way; note how long anything of it ran, and what it is called."""
+        self.rest = experiment.rest
+        begin = time.monotonic()
+        act(trial.id)
+        eventually(lambda: not self.bench.live(trial.id), seconds=PATIENCE)
+        seconds = time.monotonic() - begin
+
+        def ended():
+            with experiment.ledger as ledger:
+                found = ledger.trial(trial.id)
+                return found if found.state.is_final and not ledger.live_jobs(None, trial.id) else 0
+
+        entry = eventually(ended, seconds=PATIENCE)
+        expected = EXPECTED[path][nni_version()[0] - 1]
+        with contextlib.suppress(AssertionError):  # the row will say what NNI shows instead
+            eventually(lambda: experiment.status_in_nni(trial.id) == expected, seconds=60)
+        shown = experiment.status_in_nni(trial.id)
+        self.rows[path].set_result((entry.state.value, shown, seconds, entry.reason))
+
+    def detached(self, roles, **config):
+        """As `nnictl create`, with patience."""
+        port = free_port(random.randrange(20_000, 40_000))
+        command = [sys.executable, "-c", LAUNCH, str(self.config(roles, **config)), str(port)]
+        printed = self.sh(command)
+        return Experiment(self.bench, printed.split()[-1], port)
+
+    def resumed(self, experiment):
+        """As `nnictl resume`, with patience."""
+        port = free_port(random.randrange(20_000, 40_000))
+        directory = str(self.bench.folder.working_directory)
+        self.sh([sys.executable, "-c", RESUME, experiment.id, directory, str(port)])
+        return Experiment(self.bench, experiment.id, port)
+
+    def foreground(self, roles, **config):
+        """`hpo-nni run`."""
+        port = free_port(random.randrange(20_000, 40_000))
+        before = self.known()
+        config = self.config(roles, trialConcurrency=1, **config)
+        output = (config.parent / f"{config.stem}.out").open("w")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hpo_nni.cli", "run", str(config), f"--port={port}"],
+            cwd=self.bench.folder.path,
+            env=self.bench.folder.environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        output.close()
+        (found,) = eventually(lambda: self.known() - before, seconds=PATIENCE)
+        return Experiment(self.bench, found, port, process)
+
+    def known(self):
+        if not (self.bench.folder.working_directory / LEDGER_NAME).is_file():
+            return set()
+        with Ledger.open(self.bench.folder.working_directory) as ledger:
+            return {experiment.id for experiment in ledger.experiments()}
+
+    def config(self, roles, **config):
+        self._number += 1
+        path = self.bench.folder.path / f"config{self._number}.yml"
+        later = [datetime.now().astimezone() + timedelta(hours=hours) for hours in (8, 9)]
+        closed = [one.strftime("%H:%M") for one in later]
+        hours = {"waiting": closed}
+        points = [
+            {"${role}": role, "${opens}": opens, "${closes}": closes}
+            for role in roles
+            for opens, closes in [hours.get(role, ("00:00", "24:00"))]
+        ]
+        space = {
+            key: {"_type": "choice", "_value": sorted({point[key] for point in points})}
+            for key in points[0]
+        }
+        base = {
+            "experimentWorkingDirectory": str(self.bench.folder.working_directory),
+            "searchSpace": space,
+            "trialCommand": "python3 -m hpo_nni.trial --config=./trial.ini",
+            "trialCodeDirectory": str(self.bench.folder.path),
+            "maxTrialNumber": len(points),
+            "tuner": {
+                "codeDirectory": str(self.bench.folder.path),
+                "className": "algorithms.Roles",
+                "classArgs": {"points": points},
+            },
+            "assessor": {
+                "codeDirectory": str(self.bench.folder.path),
+                "className": "algorithms.StopsEarly",
+            },
+            "trainingService": {"platform": "local"},
+        }
+        path.write_text(json.dumps(base | config), encoding="utf-8")  # YAML reads JSON
+        return path
+
+    def nnictl(self, *words, check=True):
+        return self.sh([self.bench.nnictl, *words], check=check)
+
+    def hpo_nni(self, *words):
+        return self.sh([sys.executable, "-m", "hpo_nni.cli", *words])
+
+    def sh(self, command, *, check=True):
+        done = subprocess.run(
+            command,
+            cwd=self.bench.folder.path,
+            env=self.bench.folder.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0 or not check, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+def kill(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def reapers(directory):
+    words = [os.fsencode(directory), b"reaper/__main__"]
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            line = (entry / "cmdline").read_bytes() if entry.name.isdecimal() else b""
+            found += [int(entry.name)] if all(word in line for word in words) else []
+    return found
+
+
+@pytest.fixture(scope="session")
+def chains(local_bench, cloud_bench):
+    """Both platforms at once, in threads: they mostly wait."""
+    made = {bench.name: Chain(bench) for bench in (local_bench, cloud_bench)}
+    threads = {}
+
+    def start(name):
+        if name not in threads:
+            threads[name] = threading.Thread(target=made[name].run)
+            threads[name].start()
+        return made[name]
+
+    yield start
+    for name, thread in threads.items():
+        thread.join()
+        for experiment_id in made[name].known():
+            made[name].nnictl("stop", experiment_id, check=False)
+
+
+def rows():
+    """In CI everything on NNI 2.10.1, each path once on 3.0; the rest in `make prove`."""
+    is_default = nni_version() < (3,)
+    for path in EXPECTED:
+        for name in ("local", "maxcompute"):
+            if name == "maxcompute" or path not in CLOUD_ONLY:
+                marks = [] if is_default or name == "maxcompute" else [pytest.mark.prove]
+                yield pytest.param(name, path, marks=marks, id=f"{name}: {path}")
+
+
+@pytest.mark.parametrize(("name", "path"), list(rows()))
+def test_nothing_of_a_trial_runs_after_it(chains, request, name, path):
+    selected = {item.callspec.params["name"] for item in request.session.items if has_name(item)}
+    for one in sorted(selected):
+        chains(one)
+    state, shown, seconds, reason = chains(name).rows[path].result()
+
+    note(name, path, state, shown, f"{seconds:.1f}", reason.splitlines()[0])
+    line = nni_version()[0] - 1
+    assert (state, shown) == (EXPECTED[path][0], EXPECTED[path][line]), reason
+
+
+def has_name(item):
+    return item.originalname == "test_nothing_of_a_trial_runs_after_it"
+
+
+def note(*words):
+    """Add a row to the record that `make prove` keeps."""
+    folder = os.environ.get("HPO_NNI_PROOFS")
+    if folder:
+        version = ".".join(map(str, nni_version()))
+        file = Path(folder) / f"stop-matrix-{version}.tsv"
+        with file.open("a", encoding="utf-8") as record:
+            record.write("\t".join(words) + "\n")
