@@ -30,6 +30,7 @@ from hpo_nni.ledger.records import ExperimentRecord, TrialState
 from hpo_nni.nni_api import launch
 from hpo_nni.nni_api.dispatcher_log import fatal_error
 from hpo_nni.trial.halting import halt
+from hpo_nni.trial.reaping import Sweep
 from hpo_nni.trial.shutdown import SIGNALS, Shutdown
 from hpo_nni.trial.spending import Account
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 HELP = "run an experiment in the foreground: progress, a clean end, the best config"
 
 POLL_SECONDS = 1.0
+SETTLE_SECONDS = 10.0
 ENDING_SECONDS = 30.0  # how long jobs may take to end before we say that they did not
 BUDGET_SECONDS = 60.0  # the same, where the tuner may yet find that the budget has room
 IDLE_SECONDS = 5.0  # without a trial in NNI before an experiment counts as stuck
@@ -235,6 +237,8 @@ def _end(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown) -
         reason = "hpo-nni run was interrupted"
         with contextlib.suppress(OSError):  # the terminal may be what has gone
             print("\nstopping: every running job is being cancelled ...", flush=True)
+    else:  # NNI calls its last trials ended, and their processes may be about to say how
+        Sweep(ledger, experiment_id=experiment.id, is_ending=True).run(SETTLE_SECONDS)
     now = time.time()  # where no trial has begun yet, one may be about to
     ledger.begin_experiment(ExperimentRecord(experiment.id, now, Direction.MAXIMIZE.value))
     remaining = halt(ledger, experiment.id, reason, ask_nni=experiment.stop, seconds=ENDING_SECONDS)

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import threading
 import time
 
 import pytest
 
 from hpo_nni.core.ending import kill_instance, remove_filepath
+from hpo_nni.core.optuna_tuner import OptunaTuner
 from hpo_nni.core.pai_assessor import PAIAssessor
+from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import DecisionRecord, JobRecord, TrialState
 from hpo_nni.platforms.base import JobSpec, JobState
 from hpo_nni.platforms.local import LocalPlatform
@@ -21,6 +24,8 @@ from hpo_nni.testing.cloud.oss_server import OssServer
 
 pytestmark = pytest.mark.nni
 
+GONE = ProcessIdentity("h", "b", 1, 1)
+
 
 @pytest.fixture
 def trial(experiment):
@@ -30,7 +35,7 @@ def trial(experiment):
     return "T1"
 
 
-def start_job(experiment, trial_id, *, accepted=True, command="sleep 60"):
+def start_job(experiment, trial_id, *, accepted=True, command="sleep 60", runner=GONE):
     platform = LocalPlatform(experiment.directory)
     spec = JobSpec(
         name=f"{trial_id}-cmd1",
@@ -47,10 +52,10 @@ def start_job(experiment, trial_id, *, accepted=True, command="sleep 60"):
             platform="local",
             plan="",
             intended=1.0,
-            host="h",
-            boot_id="b",
-            pid=1,
-            pid_started=1,
+            host=runner.host,
+            boot_id=runner.boot_id,
+            pid=runner.pid,
+            pid_started=runner.started,
         )
     )
     job = platform.submit(platform.plan(spec))
@@ -96,6 +101,28 @@ def nni_says(experiment):
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+def test_a_tuner_that_hears_of_an_end_ends_the_jobs_of_all_dead_trials(experiment):
+    """NNI tells the assessor only of trials that reported, and the tuner not which one it was."""
+    tuner = OptunaTuner()
+    dead = ProcessIdentity(os.uname().nodename, "earlier-boot", 1, 1)
+    living = ProcessIdentity.current()
+    experiment.begin_trial("T1", runner=dead)
+    experiment.begin_trial("T2", runner=living)
+    job, other = (
+        start_job(experiment, "T1", runner=dead),
+        start_job(experiment, "T2", runner=living),
+    )
+
+    tuner.trial_end(99, success=False)
+
+    until(lambda: not experiment.ledger.live_jobs(trial_id="T1"))
+    assert job.status().state is JobState.CANCELLED
+    assert other.status().state is JobState.RUNNING
+    until(lambda: experiment.ledger.trial("T1").state.is_final)
+    assert not experiment.ledger.trial("T2").state.is_final
+    other.cancel()
 
 
 @pytest.mark.parametrize("accepted", [True, False], ids=["accepted", "only intended"])

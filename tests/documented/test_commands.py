@@ -30,6 +30,9 @@ ELSEWHERE = {
     "make prove": _MAKE,
     "make fuzz": _MAKE,
     "make bench": _MAKE,
+    "make prove": (
+        "documented/test_make.py::test_the_proofs_are_run_on_both_lines_of_nni_and_their_records_kept"
+    ),
     "make test-nni3": (
         "documented/test_make.py::test_the_tests_on_nni_3_set_up_an_environment_of_their_own"
     ),

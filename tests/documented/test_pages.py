@@ -59,6 +59,18 @@ def test_the_table_of_states_is_that_of_the_tests_under_nni(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_the_table_of_paths_is_that_of_the_matrix(language):
+    path = ROOT / "tests" / "process" / "test_stop_matrix.py"
+    spec = importlib.util.spec_from_file_location("stop_matrix", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    shown = {row[0]: tuple(row[1:]) for row in rows(page(language, "stopping-jobs"))[1:]}
+
+    assert shown == module.EXPECTED
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_all_arguments_are_in_the_table(language):
     rules, tuners = (
         {row[0] for row in rows(page(language, name))} for name in ("early-stopping", "tuners")

@@ -206,7 +206,6 @@ from hpo_nni.core.assessor import RuleAssessor
 from hpo_nni.core.dispatcher import this_dispatcher
 from hpo_nni.core.tuner import AskTellTuner
 from hpo_nni.direction import Direction
-from hpo_nni.nni_api.algorithms import AssessResult
 from hpo_nni.stopping.base import Verdict
 
 class InOrder:
@@ -228,11 +227,9 @@ class Always:
 class StopsEarly(RuleAssessor):
     def __init__(self):
         super().__init__(lambda direction: Always(), Direction.MAXIMIZE)
-    def _assess(self, trial_id, reported):
+    def _is_baseline(self, trial_id):  # which is never stopped
         trial = this_dispatcher().ledger.trial(trial_id)
-        if trial is None or trial.parameters["${role}"] != "early":
-            return AssessResult.Good
-        return super()._assess(trial_id, reported)
+        return trial is None or trial.parameters["${role}"] != "early"
 """
 MATRIX_INI = """\
 [platform_config]

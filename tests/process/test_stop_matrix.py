@@ -236,7 +236,7 @@ class Chain:
         self.row("maxTrialDuration", self.limited, trial)
         self.limited.process.wait(PATIENCE)
         experiment = self.foreground(["running"] * 2)
-        trial = experiment.running()
+        trial = experiment.trial("running", has_metric)
         rest = experiment.rest
         rest.change("MAX_EXEC_DURATION", "maxExperimentDuration", "1s")
         eventually(lambda: rest.elapsed() > 1, seconds=PATIENCE)
@@ -449,11 +449,25 @@ def has_name(item):
     return item.originalname == "test_nothing_of_a_trial_runs_after_it"
 
 
+HEAD = """\
+# What became of trials on every path, NNI {version}
+
+Written by `make prove`, {day}, on a machine with {cores} cores. Seconds: from the act to the moment
+when the platform's own record showed nothing of the trial any more.
+
+| platform | path | in the ledger | in NNI | seconds | reason |
+|---|---|---|---|---|---|
+"""
+
+
 def note(*words):
     """Add a row to the record that `make prove` keeps."""
     folder = os.environ.get("HPO_NNI_PROOFS")
     if folder:
         version = ".".join(map(str, nni_version()))
-        file = Path(folder) / f"stop-matrix-{version}.tsv"
+        file = Path(folder) / f"stop-matrix-nni-{version}.md"
+        if not file.exists():
+            day = time.strftime("%Y-%m-%d")
+            file.write_text(HEAD.format(version=version, day=day, cores=os.cpu_count()))
         with file.open("a", encoding="utf-8") as record:
-            record.write("\t".join(words) + "\n")
+            record.write(f"| {' | '.join(words)} |\n")

@@ -181,6 +181,31 @@ def test_what_cannot_be_cancelled_is_noted_once_with_the_reason(place):
     assert (noted.actor, noted.action) == ("reaper", "cannot cancel")
 
 
+def test_without_credentials_a_job_stays_open_with_the_reason(place, tmp_path, monkeypatch):
+    """No use in trying again: this process will not get them."""
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    settings = tmp_path / "trial.ini"
+    settings.write_text(
+        "[odps_config]\nproject_name=p\nodps_endpoint=http://127.0.0.1:1/api\n"
+        "access_id=env:NO_SUCH_KEY\naccess_key=env:NO_SUCH_KEY\n"
+    )
+    place.trial("T")
+    who = (DEAD.host, DEAD.boot_id, DEAD.pid, DEAD.started)
+    record = JobRecord("J", "T", "cmd1", "maxcompute", "", 1.0, *who, settings_file=str(settings))
+    place.ledger.intend_job(record)
+    sweep = Sweep(place.ledger)
+
+    assert not sweep.run(float("inf"))
+
+    assert "NO_SUCH_KEY" in sweep.remaining["J"]
+    (job,) = place.ledger.live_jobs()
+    assert "NO_SUCH_KEY" in job.message
+    assert [one.action for one in place.ledger.decisions("T")] == ["cannot cancel"]
+    assert not place.ledger.trial("T").state.is_final
+    assert not Sweep(place.ledger).run(float("inf"))  # a second time it is no news
+    assert len(place.ledger.decisions("T")) == 1
+
+
 def test_what_another_host_runs_is_left_to_it(place):
     other = ProcessIdentity("elsewhere", "its-boot", 1, 1)
     place.trial("T", other)
