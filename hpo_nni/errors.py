@@ -24,6 +24,7 @@ hint. The tree, which a test compares with the classes:
     ├── JobError (RuntimeError)              a job that failed; carries the end of its log
     ├── LedgerError (RuntimeError)           the ledger cannot be opened or is newer than we are
     └── NniError (RuntimeError)              NNI is missing, unreachable or of an unknown version
+        └── NniGoneError                     its manager takes nothing any more: it stops, or is dead
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from hpo_nni.errors import NniError
+from hpo_nni.errors import NniError, NniGoneError
 from hpo_nni.nni_api.rest import RestClient
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class HttpChannel:
                 return self._put(body)
             except (OSError, http.client.HTTPException) as error:
                 if attempt == self._attempts:
-                    raise NniError(f"NNI's manager does not answer: {error}") from error
+                    raise NniGoneError(f"NNI's manager does not answer: {error}") from error
                 time.sleep(1.0)
         return None
 
