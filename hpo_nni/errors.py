@@ -24,7 +24,7 @@ hint. The tree, which a test compares with the classes:
     ├── JobError (RuntimeError)              a job that failed; carries the end of its log
     ├── LedgerError (RuntimeError)           the ledger cannot be opened or is newer than we are
     └── NniError (RuntimeError)              NNI is missing, unreachable or of an unknown version
-        └── NniGoneError                     its manager takes nothing any more: it stops, or is dead
+        └── NniGoneError                     its manager does not answer: it stops, or is dead
 """
 
 from __future__ import annotations
@@ -237,3 +237,7 @@ class LedgerError(HpoNniError, RuntimeError):
 
 class NniError(HpoNniError, RuntimeError):
     """NNI is missing, of an unsupported version, or did not answer."""
+
+
+class NniGoneError(NniError):
+    """NNI's manager did not answer, again and again: it is being stopped, or has died."""

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 BY_USER = "cancelled by a user, through NNI"
 BY_DEATH = "its process was killed, or ended without a word"
+BY_NNIS_END = "the experiment was stopped, or NNI has died"
 BY_LIMIT = "it reached maxTrialDuration"
 BY_ASSESSOR = "stopped early by the experiment's assessor"
 REST_SECONDS = 1.0  # the job has ended by now, but NNI 3.0 kills this process after 5 seconds

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hpo_nni.errors import HpoNniError, JobError, LedgerError, NniError
+from hpo_nni.errors import HpoNniError, JobError, LedgerError, NniError, NniGoneError
 from hpo_nni.failures import FailureKind
 from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import JobRecord, TrialState
@@ -23,7 +23,7 @@ from hpo_nni.trial import triage
 from hpo_nni.trial.budget import Budget
 from hpo_nni.trial.copied_output import copy_output
 from hpo_nni.trial.meter import Meter
-from hpo_nni.trial.orders import ask_for_no_more, who_ended
+from hpo_nni.trial.orders import BY_NNIS_END, ask_for_no_more, who_ended
 from hpo_nni.trial.platforms import open_platform
 from hpo_nni.trial.retry import Patience, Retrier
 from hpo_nni.trial.schedule import await_opening
@@ -115,6 +115,8 @@ class TrialRunner:
         except HpoNniError as error:
             if isinstance(error, (NniError, LedgerError)) and self._is_being_ended():
                 return self._end_as_told()
+            if isinstance(error, NniGoneError):
+                return self._end(TrialState.CANCELLED, f"{BY_NNIS_END}: {error.message}")
             self._ledger.note_failure(self._place.trial_id, self._redacted(error))
             return self._end(TrialState.FAILED, str(error))
         outcome = self._end(TrialState.SUCCEEDED, "", final.score)

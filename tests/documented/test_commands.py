@@ -27,7 +27,6 @@ ELSEWHERE = {
     "hpo-nni logs 0": _DEMO,
     "make test": _MAKE,
     "make check": _MAKE,
-    "make prove": _MAKE,
     "make fuzz": _MAKE,
     "make bench": _MAKE,
     "make prove": (

@@ -26,7 +26,6 @@ OF_OTHERS = {"help", "lint", "types", "clean"}  # targets that need no line of t
                 f"{PYTHON} -m pytest -q --cov --cov-report=term",
             ],
         ),
-        ("prove", [f"{PYTHON} -m pytest -q -s -m prove"]),
         ("fuzz", [f"HPO_NNI_FUZZ=2000 {PYTHON} -m pytest -q tests/fuzz"]),
         ("bench", [f"{PYTHON} benchmarks/run.py"]),
     ],
@@ -52,6 +51,7 @@ def test_the_proofs_are_run_on_both_lines_of_nni_and_their_records_kept(clone):
 
     assert code == 0, printed
     matrix = "python -m pytest -q tests/process/test_stop_matrix.py -m nni"
+    assert ".venv/bin/python -m pytest -q -s -m prove" in printed.splitlines()
     kept = [f"HPO_NNI_PROOFS=docs/proofs {home}/bin/{matrix}" for home in (".venv", ".venv-nni3")]
     assert [line for line in printed.splitlines() if "test_stop_matrix" in line] == kept
 

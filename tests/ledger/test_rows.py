@@ -42,6 +42,7 @@ FIELDS = {
     "score": st.none() | finite,
     "ended": st.none() | finite,
     "started": finite,
+    "begun": finite,
     "time": finite,
     "intended": finite,
     "resources": st.dictionaries(st.text(), finite),

@@ -21,7 +21,7 @@ from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import DecisionRecord, ExperimentRecord, TrialState
 from hpo_nni.testing.nni import EXPERIMENT, FileNni, HttpNni
 from hpo_nni.testing.processes import eventually, processes_with
-from hpo_nni.trial.orders import BY_ASSESSOR, BY_LIMIT, BY_USER
+from hpo_nni.trial.orders import BY_ASSESSOR, BY_LIMIT, BY_NNIS_END, BY_USER
 
 # It, a child and a grandchild in a session of its own take no notice of polite signals.
 JOB = """
@@ -326,7 +326,8 @@ def test_a_manager_that_is_gone_ends_the_job_and_the_trial(make):
 
     assert code == 1, output
     entry = trial.entry()
-    assert entry.state is TrialState.FAILED
+    assert entry.state is TrialState.CANCELLED
+    assert entry.reason.startswith(BY_NNIS_END)
     assert "NNI's manager does not answer" in entry.reason
     assert [state for state, _ in trial.jobs()] == ["cancelled"]
     assert not trial.survivors()
