@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from hpo_nni.platforms.maxcompute_edits import PARAMETER, read_edits
-from hpo_nni.platforms.pai_command import XFlow, is_pai_command, parse_pai_command
+from hpo_nni.platforms.pai_command import is_pai_command, parse_pai_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from hpo_nni.platforms.pai_command import XFlow
     from hpo_nni.trial.settings import TrialSettings
 
 TABLE = re.compile(
@@ -34,16 +35,12 @@ class Demands:
     """What is named anywhere, by any of the points that were looked at.
 
     Attributes:
-        xflows: one for each `PAI` step, as the first point has it.
-        statements: the other steps, likewise.
         buckets: of OSS.
         tables: with the partitions that are read; none for a table that is read whole.
         configs: URIs of the base configs that jobs or trials read from OSS.
         checkpoints: URIs that training begins from.
     """
 
-    xflows: list[XFlow] = field(default_factory=list)
-    statements: list[str] = field(default_factory=list)
     buckets: set[str] = field(default_factory=set)
     tables: dict[TableName, set[str]] = field(default_factory=dict)
     configs: dict[str, None] = field(default_factory=dict)
@@ -53,11 +50,11 @@ class Demands:
     def of(cls, several: Sequence[TrialSettings]) -> Demands:
         """What these settings name: those of one file, each with another point."""
         found = cls()
-        for number, settings in enumerate(several):
-            found._add(settings, is_first=number == 0)
+        for settings in several:
+            found._add(settings)
         return found
 
-    def _add(self, settings: TrialSettings, *, is_first: bool) -> None:
+    def _add(self, settings: TrialSettings) -> None:
         written = {file.target for file in settings.files}
         texts = [text for file in settings.files for text in (file.source, file.target)]
         texts += [text for _, text in settings.metrics.sources]
@@ -68,11 +65,9 @@ class Demands:
                 texts += xflow.parameters.values()
                 read.append(xflow.parameters.get("config", ""))
                 self._add_checkpoint(xflow)
-                self.xflows += [xflow] if is_first else []
             else:
                 texts.append(step.command)
                 self._add_statement(step.command)
-                self.statements += [step.command] if is_first else []
         self.configs.update(
             (uri, None) for uri in read if uri.startswith("oss://") and uri not in written
         )
