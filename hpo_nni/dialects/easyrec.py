@@ -26,6 +26,8 @@ from hpo_nni.trial.accounts import ODPS, OLD_COMMAND, OSS, read_accounts
 from hpo_nni.trial.cost_settings import SECTION as COSTS
 from hpo_nni.trial.cost_settings import check_costs, read_costs
 from hpo_nni.trial.entry import execute, new_parser
+from hpo_nni.trial.failure_settings import SECTION as FAILURES
+from hpo_nni.trial.failure_settings import FailureSettings, read_failures
 from hpo_nni.trial.ini import read_ini, read_text, split_lines
 from hpo_nni.trial.metric_settings import REMOTE_POLL, SECTION, MetricSettings
 from hpo_nni.trial.sections import Reading, SectionReader
@@ -84,6 +86,7 @@ def load_begin(path: Path, substitutions: Substitutions, exp_dir: str = "") -> T
     directory = xflow.parameters.get("model_dir", "") if xflow else ""
     costs = read_costs(reading, path.parent)
     check_costs(reading, costs, (step,) if xflow else ())
+    failures, resume = read_failures_and_resume(reading, path.parent)
     settings = TrialSettings(
         path=path,
         platform=MAXCOMPUTE,
@@ -95,10 +98,19 @@ def load_begin(path: Path, substitutions: Substitutions, exp_dir: str = "") -> T
         accounts=accounts,
         mirror=str(Path(exp_dir, own_name).absolute()) if exp_dir else "",
         costs=costs,
+        failures=failures,
+        resume=resume,
     )
     if reading.problems:
         raise SettingsError(sorted(reading.problems, key=newer.line_of))
     return settings
+
+
+def read_failures_and_resume(reading: Reading, folder: Path) -> tuple[FailureSettings, bool]:
+    """`[failure_config]`; these files have no other place for `resume`."""
+    section = SectionReader(reading, FAILURES)
+    resume = section.boolean("resume", default=False)
+    return read_failures(section, folder), resume
 
 
 def check_sections(reading: Reading) -> None:
@@ -109,7 +121,7 @@ def check_sections(reading: Reading) -> None:
             near = did_you_mean(name, list(ini.sections))
             reading.problems.append(Problem(ini.name, f"the section [{name}] is missing", near))
     for name, section in ini.sections.items():
-        if name not in (*_SECTIONS, COSTS):
+        if name not in (*_SECTIONS, COSTS, FAILURES):
             where = ini.where(section.line, name)
             hint = did_you_mean(name, _SECTIONS)
             message = f"there is no section [{name}] in files with [{OLD_COMMAND}]"

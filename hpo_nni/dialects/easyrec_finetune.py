@@ -19,7 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo_nni.dialects.calendar import TEMPLATE, Calendar, Unit
-from hpo_nni.dialects.easyrec import check_options, check_sections, read_metrics
+from hpo_nni.dialects.easyrec import (
+    check_options,
+    check_sections,
+    read_failures_and_resume,
+    read_metrics,
+)
 from hpo_nni.errors import HpoNniError, Problem, SettingsError
 from hpo_nni.platforms.maxcompute_edits import PARAMETER, read_edits, with_edits, write_edits
 from hpo_nni.platforms.pai_command import format_pai_command, xflow_from_pairs
@@ -120,6 +125,7 @@ def load_finetune(
     )
     costs = read_costs(reading, path.parent)
     check_costs(reading, costs, steps)
+    failures, resume = read_failures_and_resume(reading, path.parent)
     if reading.problems:
         raise SettingsError(sorted(reading.problems, key=newer.line_of))
     return TrialSettings(
@@ -133,6 +139,8 @@ def load_finetune(
         accounts=accounts,
         mirror=str(Path(exp_dir, own_name).absolute()) if exp_dir else "",
         costs=costs,
+        failures=failures,
+        resume=resume,
     )
 
 

@@ -163,3 +163,15 @@ def test_prices_go_with_the_cluster_of_the_command(old):
     assert resources["cpu"] > 0
     assert rate == pytest.approx(resources["cpu"] * 0.5 + resources.get("memory", 0) * 0.1)
     assert settings.costs.budget == 9
+
+
+def test_failures_are_treated_as_the_section_says_that_is_new_here_too(old):
+    section = "\n[failure_config]\nresume=1\nretries=5\nuser_1=log: no such bucket\n"
+
+    settings = old(OLD + section)
+
+    assert (settings.resume, settings.failures.retries) == (True, 5)
+    assert [rule.pattern for rule in settings.failures.rules] == ["no such bucket"]
+    assert not old().resume
+    with pytest.raises(SettingsError, match="'many' is not a whole number"):
+        old(f"{OLD}\n[failure_config]\nretries=many\n")
