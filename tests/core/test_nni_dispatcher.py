@@ -7,8 +7,11 @@ import json
 
 import pytest
 
+from hpo_nni.core.auto_tuner import AutoTuner
+from hpo_nni.core.hazero_tuner import HAZeroTuner
 from hpo_nni.core.optuna_tuner import OptunaTuner
 from hpo_nni.core.pai_assessor import PAIAssessor
+from hpo_nni.core.pshe2_tuner import PSHE2Tuner
 from hpo_nni.ledger.records import TrialState
 
 pytestmark = pytest.mark.nni
@@ -19,10 +22,10 @@ SPACE = {"x": {"_type": "uniform", "_value": [0, 1]}}
 class Nni:
     """NNI's dispatcher without its socket: commands go in, what it would send is kept."""
 
-    def __init__(self):
+    def __init__(self, tuner):
         module = importlib.reload(importlib.import_module("nni.runtime.msg_dispatcher"))
         self._commands = module.CommandType
-        self.tuner = OptunaTuner(optimize_mode="maximize", seed=1)
+        self.tuner = tuner(optimize_mode="maximize", seed=1)
         self.assessor = PAIAssessor(optimize_mode="maximize", start_step=1)
         self.dispatcher = module.MsgDispatcher("ws://_unittest_", self.tuner, self.assessor)
         self.sent = []
@@ -58,9 +61,9 @@ class Nni:
         return [json.loads(data) for name, data in self.sent if name == "KillTrialJob"]
 
 
-@pytest.fixture
-def nni(experiment):
-    return Nni()
+@pytest.fixture(params=[AutoTuner, HAZeroTuner, OptunaTuner, PSHE2Tuner])
+def nni(experiment, request):
+    return Nni(request.param)
 
 
 def test_a_whole_experiment_in_which_a_trial_is_stopped(nni, experiment):

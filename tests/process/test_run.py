@@ -85,13 +85,13 @@ budget = {budget}
 """
 
 
-@pytest.mark.parametrize("tuner", ["OptunaTuner", "Random"])
+@pytest.mark.parametrize("tuner", ["AutoTuner", "Random"])
 def test_a_budget_ends_the_experiment_and_says_so(experiment, tuner):
     """Our tuner proposes no more; NNI's own is told by NNI's own limit, which a trial lowers."""
     costs = PRICES.format(trial_cost=100, budget=106)
     chosen = {"name": tuner, "classArgs": {"seed": 1}}
-    if tuner == "OptunaTuner":
-        chosen |= {"codeDirectory": str(CORE), "className": "optuna_tuner.OptunaTuner"}
+    if tuner == "AutoTuner":
+        chosen |= {"codeDirectory": str(CORE), "className": "auto_tuner.AutoTuner"}
         del chosen["name"]
     folder = experiment(costs=costs, maxTrialNumber=40, tuner=chosen)
 
