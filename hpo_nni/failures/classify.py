@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 from hpo_nni.failures.base import Failure, FailureKind, Where
-from hpo_nni.failures.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +29,8 @@ def classify(evidence: Evidence, rules: Sequence[Rule] = ()) -> Failure:
     >>> print(classify(Evidence(exit_code=1, message="exit code 1", log="MemoryError")))
     infeasible: out of memory: its log says 'MemoryError'
     """
+    from hpo_nni.failures.rules import RULES  # noqa: PLC0415 - a trial that does well compiles none
+
     for rule in (*rules, *RULES):
         found = _match(rule, evidence)
         if found:
