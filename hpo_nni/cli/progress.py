@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from hpo_nni.failures import FailureKind
 from hpo_nni.ledger.records import TrialState
 
 if TYPE_CHECKING:
@@ -127,6 +128,9 @@ def describe(trial: TrialRecord) -> str:
         text += f" score {trial.score:.5g}"
     if trial.reason and trial.state is not TrialState.SUCCEEDED:
         text += f" {trial.reason.splitlines()[0]}"
+    if trial.failure and trial.failure != FailureKind.UNKNOWN.value:
+        words = FailureKind(trial.failure).words
+        text += "" if f"({words}: " in text else f" ({words})"
     return text.rstrip()
 
 

@@ -98,6 +98,21 @@ def test_a_trial_is_one_line(record, text):
     assert describe(record) == text
 
 
+CLASSES = {
+    ("infeasible", "'auc' is nan at step 1\n  hint: x"): "'auc' is nan at step 1 (infeasible)",
+    ("user", "cmd1 failed (user error: no module)"): "cmd1 failed (user error: no module)",
+    ("unknown", "cmd1 failed: exit code 3"): "cmd1 failed: exit code 3",
+    ("", "its process ended without a word"): "its process ended without a word",
+}
+
+
+@pytest.mark.parametrize("failure, text", CLASSES.items(), ids=str)
+def test_a_failure_is_told_with_its_class_once(failure, text):
+    record = trial(1, TrialState.FAILED, reason=failure[1], failure=failure[0])
+
+    assert describe(record) == f"trial 1             failed         {text}"
+
+
 def test_the_best_trial_is_a_succeeded_one_and_the_earliest_of_equals():
     trials = [
         trial(0, TrialState.STOPPED, 0.9),
