@@ -51,9 +51,9 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
     tells a tuner, which is early-stopped, failed and cancelled trials, and those that people added
     on the web page.
 
-    No method raises, save NoMoreTrialError for a space without further points or a budget without
-    room: an exception would end the experiment. What goes wrong is logged, and a random point is
-    proposed.
+    No method raises, save NoMoreTrialError for a space without further points, a budget without
+    room, or an experiment that somebody has ended: any other exception would end the dispatcher.
+    What goes wrong is logged, and a random point is proposed.
 
     Args:
         optimizer: makes the optimizer for a space and a direction, at the first proposal and again
@@ -115,10 +115,9 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         with self._lock:
             if self._space is None:
                 raise NoMoreTrialError("there is no valid search space")
-            if self._budget is not None:
-                refused = self._budget.refusal(awaiting=len(self._proposed))
-                if refused:
-                    raise NoMoreTrialError(refused)
+            refused = self._halted() or self._over_budget()
+            if refused:
+                raise NoMoreTrialError(refused)
             point = self._next(self._space)
             if point is None:
                 raise NoMoreTrialError("the search space has no further points")
@@ -177,6 +176,20 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
                 self._learn((trial_id,), observation)
 
     # From history to proposal
+
+    def _halted(self) -> str:
+        """Why somebody ended the experiment; empty while it goes on."""
+        if self._dispatcher is None:
+            return ""
+        try:
+            experiment = self._dispatcher.ledger.experiment(self._dispatcher.experiment_id)
+        except Exception:  # the trial asks again, and has the last word
+            logger.exception("the ledger cannot be read")
+            return ""
+        return "" if experiment is None or experiment.halted is None else experiment.halt_reason
+
+    def _over_budget(self) -> str:
+        return self._budget.refusal(awaiting=len(self._proposed)) if self._budget else ""
 
     def _next(self, space: SearchSpace) -> dict[str, Any] | None:
         try:

@@ -369,3 +369,13 @@ def test_a_settings_file_with_faults_holds_no_proposal_back(experiment, caplog):
 
     assert tuner.generate_parameters(0)
     assert "the budget is not known here" in caplog.text
+
+
+def test_nothing_is_proposed_in_an_experiment_that_was_ended(experiment):
+    tuner = make()
+    tuner.generate_parameters(0)
+
+    experiment.ledger.halt_experiment("Exp1", "hpo-nni kill ended it")
+
+    with pytest.raises(NoMoreTrialError, match="hpo-nni kill ended it"):
+        tuner.generate_parameters(1)

@@ -22,6 +22,7 @@ from hpo_nni.testing.cloud.maxcompute_server import MaxComputeServer
 from hpo_nni.testing.cloud.oss_server import OssServer
 from hpo_nni.testing.cloud.xflow import Cluster, Training
 from hpo_nni.testing.processes import eventually
+from hpo_nni.trial.orders import BY_DEATH
 from hpo_nni.trial.place import LOCAL_FOLDER
 from hpo_nni.trial.platforms import reopen_platform
 
@@ -561,3 +562,19 @@ def ledger_says_running(folder):
         return False
     with ledger_of(folder) as ledger:
         return any(job.job_id for job in ledger.live_jobs())
+
+
+def test_a_job_whose_trial_was_killed_while_it_submitted_is_found_by_its_name(cloud, folder):
+    """The service has it, and answers somebody who is dead: the reaper ends it."""
+    cloud.jobs.faults.add(RequestFault(Action.ANSWER_LATE, "POST", "/instances$", seconds=5.0))
+    process = cloud.start(folder, {"train_config.num_steps": 100_000_000})
+    eventually(lambda: process.poll() is not None or cloud.jobs.instances.submitted())
+
+    process.kill()
+    process.communicate()
+
+    eventually(lambda: not cloud.jobs.instances.running(), seconds=120)
+    eventually(lambda: only_job(folder)[1].ended is not None, seconds=120)
+    assert only_job(folder)[1].state == "cancelled"
+    eventually(lambda: only_job(folder)[0].state.is_final, seconds=120)
+    assert only_job(folder)[0].reason == BY_DEATH
