@@ -39,12 +39,10 @@ class Account:
 
     @property
     def went_well(self) -> bool:
-        """Whether every trial succeeded or was stopped early, and there was one."""
+        """Whether every trial succeeded or was stopped early, and left nothing running."""
         states = {trial.state for trial in self._trials}
-        return TrialState.SUCCEEDED in states and states <= {
-            TrialState.SUCCEEDED,
-            TrialState.STOPPED,
-        }
+        ended_well = states <= {TrialState.SUCCEEDED, TrialState.STOPPED}
+        return TrialState.SUCCEEDED in states and ended_well and not self._left
 
     def lines(self) -> Iterator[str]:
         """The report, line by line."""
@@ -71,6 +69,14 @@ class Account:
     @property
     def _instances(self) -> list[Instance]:
         return self.stage.jobs.instances.submitted()
+
+    @property
+    def _left(self) -> list[Instance]:
+        """What still runs by the server's record, though every trial has ended."""
+        return self.stage.jobs.instances.running()
+
+    def _instances_of(self, trial: TrialRecord) -> list[Instance]:
+        return [one for one in self._instances if f"-{trial.id}-" in one.source]
 
     def _submitted(self, trial: TrialRecord) -> Iterator[str]:
         jobs = self.ledger.jobs(trial.id)
@@ -120,20 +126,27 @@ class Account:
             formula = " + ".join(f"{weight:g} x {name}" for name, weight in weights.items())
             yield f"  {len(judged)} evaluation(s); the last, at step {one.step}: {values}"
             yield f"  score = {formula}, {self.script.settings.metrics.final_mode.value}"
+        ended = [part.task for one in self._instances_of(trial) for part in self._stopped(one)]
+        if trial.state is not TrialState.SUCCEEDED and ended:
+            yield f"  stopped by us, as the server says: {', '.join(ended)}"
         others = sorted(self._seen(trial) - set(weights))
         if others:
             yield f"  also written: {', '.join(others)}"
 
+    def _stopped(self, instance: Instance) -> list[Instance]:
+        """What of an instance and its parts was stopped."""
+        parts = [self.stage.jobs.instances[one] for one in instance.sub_instances.values()]
+        return [one for one in (instance, *parts) if one.stopped_by]
+
     def _seen(self, trial: TrialRecord) -> set[str]:
         """The metrics that the trainer wrote, whether they are asked for or not."""
         seen: set[str] = set()
-        for one in self._instances:
+        for one in self._instances_of(trial):
             directory = one.parameters.get("model_dir", "").removeprefix("oss://")
-            if trial.id.lower() not in directory.lower():
-                continue
-            bucket, _, prefix = directory.partition("/")
+            host, _, prefix = directory.partition("/")
+            bucket = host.partition(".")[0]
             with tempfile.TemporaryDirectory() as folder:
-                for entry in self.stage.oss.objects(bucket.partition(".")[0], f"{prefix}/"):
+                for entry in self.stage.oss.objects(bucket, f"{prefix}/"):
                     if ".tfevents." in entry.key:
                         name = entry.key.rpartition("/")[2]
                         Path(folder, name).write_bytes(self.stage.oss.read(bucket, entry.key))
@@ -146,6 +159,8 @@ class Account:
         yield ""
         for failure in summarise(self.ledger, self.experiment_id)["failures"]:
             yield str(failure)
+        for one in self._left:
+            yield f"still runs   {one.task} {one.id}, though every trial has ended"
         for problem in self.script.unfilled:
             yield f"still to do  {problem.where}: {problem.message}"
         words = "it went well" if self.went_well else "it did not go well"
