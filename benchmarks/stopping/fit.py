@@ -104,34 +104,51 @@ def measure(task: Task, model: dict[str, Any]) -> dict[str, list[float]]:
     return found
 
 
-def chances(measured: dict[str, list[float]], learners: dict[str, str]) -> list[list[float]]:
+def chances(
+    measured: dict[str, list[float]], learners: dict[str, str]
+) -> dict[str, list[list[float]]]:
     """For each risk the largest chance at which no learner lost more than that.
 
     Args:
         measured: as from `measure`, of all tasks.
         learners: task -> learner.
+
+    Returns:
+        Rising pairs of risk and chance, for trials that end with their best score and their last.
     """
-    lost: dict[float, dict[str, list[float]]] = {chance: {} for chance in CHANCES}
+    tables = {}
+    for mode in ("best", "last"):
+        worst = {chance: _worst(measured, learners, mode, chance) for chance in CHANCES}
+        tables[mode] = [[risk, float(f"{_largest(worst, risk):.3g}")] for risk in RISKS]
+    return tables
+
+
+def _worst(
+    measured: dict[str, list[float]], learners: dict[str, str], mode: str, chance: float
+) -> float:
+    """The largest share lost by a learner, both orders together, one more counted."""
+    lost: dict[str, list[float]] = {}
     for key, (_, count, replays) in measured.items():
-        task, _, _, chance = key.split()
-        of_learner = lost[float(chance)].setdefault(learners[task], [0, 0])
-        of_learner[0] += count
-        of_learner[1] += replays
-    worst = {
-        chance: max((count + 1) / (replays + 1) for count, replays in by_learner.values())
-        for chance, by_learner in lost.items()
-    }
-    table = []
-    for risk in RISKS:
-        below = [chance for chance in CHANCES if worst[chance] <= risk]
-        chance = below[0] if below else CHANCES[-1] * risk / worst[CHANCES[-1]]
-        above = [other for other in CHANCES if other > chance and worst[other] > risk]
-        if below and above:  # between two of the grid
-            high = min(above)
-            place = np.log(risk / worst[chance]) / np.log(worst[high] / worst[chance])
-            chance = float(np.exp(np.log(chance) + place * np.log(high / chance)))
-        table.append([risk, float(f"{chance:.3g}")])
-    return table
+        task, of_mode, _, of_chance = key.split()
+        if of_mode == mode and float(of_chance) == chance:
+            of_learner = lost.setdefault(learners[task], [0, 0])
+            of_learner[0] += count
+            of_learner[1] += replays
+    return max((count + 1) / (replays + 1) for count, replays in lost.values())
+
+
+def _largest(worst: dict[float, float], risk: float) -> float:
+    """The chance that goes with a risk: between two that were measured, or below all of them."""
+    safe = [chance for chance in CHANCES if worst[chance] <= risk]
+    if not safe:
+        return CHANCES[-1] * risk / worst[CHANCES[-1]]
+    low = safe[0]
+    above = [chance for chance in CHANCES if chance > low]
+    if not above:
+        return low
+    high = min(above)
+    place = np.log(risk / worst[low]) / np.log(worst[high] / worst[low])
+    return float(np.exp(np.log(low) + place * np.log(high / low)))
 
 
 def main() -> None:

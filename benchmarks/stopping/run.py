@@ -11,6 +11,7 @@ AutoAssessor is measured on each learner with constants that were chosen without
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import time
@@ -23,7 +24,7 @@ from peers import PEERS, SLOW, StopDiverged, ours
 from scipy.stats import beta
 
 from hpo_nni.direction import Direction
-from hpo_nni.optimizers.optuna_bridge import OptunaBridge
+from hpo_nni.optimizers.registry import OPTIMIZERS
 from hpo_nni.space import parse_space
 from hpo_nni.stopping.base import History
 from hpo_nni.stopping.risk import RiskRule
@@ -71,11 +72,11 @@ def auto(tasks: dict[str, Task], scale: float) -> Counts:
         for order in ORDERS:
             for risk in RISKS:
                 replays = max(20, int((2000 if risk == DEFAULT else 500) * scale))
-                allowed = _allowed(model["chances"], risk)
+                allowed = _allowed(model["chances"]["best"], risk)
                 rule = Risk(task, model, allowed, best=True)
                 key = f"AutoAssessor {risk:g} | {task.name} | {order}"
                 found[key] = measured(task, rule, order, replays, best=True)
-            rule = Risk(task, model, _allowed(model["chances"], DEFAULT), best=False)
+            rule = Risk(task, model, _allowed(model["chances"]["last"], DEFAULT), best=False)
             key = f"AutoAssessor {DEFAULT:g}, last score | {task.name} | {order}"
             found[key] = measured(task, rule, order, max(20, int(500 * scale)), best=False)
             for rung in (5, 9):
@@ -122,39 +123,52 @@ def peers(tasks: dict[str, Task], scale: float) -> Counts:
     return found
 
 
+class Nearest:
+    """A proposal stands for the nearest configuration that has not run."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._free = np.ones(len(task.curves), bool)
+
+    def __call__(self, point: dict[str, Any]) -> Curve:
+        """The curve of that configuration."""
+        place = np.array([point[str(k)] for k in range(self._task.units.shape[1])])
+        distance = ((self._task.units - place) ** 2).sum(1)
+        row = int(np.where(self._free, distance, np.inf).argmin())
+        self._free[row] = False
+        return Curve(tuple(map(float, self._task.curves[row])))
+
+
+# name in OPTIMIZERS, runs per task
+TUNERS = {"TPE": ("optuna", 10), "AutoTuner": ("auto", 2)}
+
+
 def tuner(tasks: dict[str, Task], scale: float) -> Counts:
-    """Under Optuna's TPE: a proposal stands for the nearest configuration that has not run."""
+    """Under tuners, which hear of stopped trials as they do live."""
     found: Counts = {}
-    for task in tasks.values():
-        curves = curves_of(task)
-        dimensions = task.units.shape[1]
-        space = parse_space(
-            {str(k): {"_type": "uniform", "_value": [0, 1]} for k in range(dimensions)}
-        )
-        judges = {
-            "AutoAssessor 0.01": lambda: ours("AutoAssessor"),
-            "PAI median, start 5": PEERS["PAI median, start 5"],
-            "ASHA, first rung 9": lambda: ours("AshaAssessor"),
-        }
+    judges = {
+        "AutoAssessor 0.01": lambda: ours("AutoAssessor"),
+        "PAI median, start 5": PEERS["PAI median, start 5"],
+        "NNI Medianstop, start 5": PEERS["NNI Medianstop, start 5"],
+        "ASHA, first rung 9": lambda: ours("AshaAssessor"),
+    }
+    for (order, (optimizer, runs)), task in itertools.product(TUNERS.items(), tasks.values()):
+        dimensions = range(task.units.shape[1])
+        space = parse_space({str(k): {"_type": "uniform", "_value": [0, 1]} for k in dimensions})
+        kind = OPTIMIZERS.load(optimizer)
         for name, make in judges.items():
-            sources = []
-            for seed in range(max(2, int(20 * scale))):
-                optimizer = OptunaBridge(space, Direction.MAXIMIZE, seed=seed)
-                free = np.ones(len(curves), bool)
-
-                def nearest(
-                    point: dict[str, Any], free: np.ndarray = free, task: Task = task
-                ) -> Curve:
-                    place = np.array([point[str(k)] for k in range(task.units.shape[1])])
-                    distance = ((task.units - place) ** 2).sum(1)
-                    row = int(np.where(free, distance, np.inf).argmin())
-                    free[row] = False
-                    return Curve(tuple(map(float, task.curves[row])))
-
-                sources.append(Tuned(optimizer, nearest, Direction.MAXIMIZE, TRIALS))
-            found[f"{name} | {task.name} | TPE"] = simulated(make, sources)
+            sources = [
+                Tuned(
+                    kind(space, Direction.MAXIMIZE, seed=seed),
+                    Nearest(task),
+                    Direction.MAXIMIZE,
+                    TRIALS,
+                )
+                for seed in range(max(1, int(runs * scale)))
+            ]
+            found[f"{name} | {task.name} | {order}"] = simulated(make, sources)
             _save(found)
-        print(task.name, flush=True)
+        print(order, task.name, flush=True)
     return found
 
 
@@ -193,7 +207,7 @@ def tables() -> str:
     known: Counts = json.loads(RESULTS.read_text(encoding="utf-8"))
     split = {tuple(key.split(" | ")): value for key, value in known.items() if " | " in key}
     lines = ["# Early stopping, measured", "", _HEAD]
-    for order in (*ORDERS, "TPE"):
+    for order in (*ORDERS, *TUNERS):
         names = sorted({who for who, _, at in split if at == order})
         lines += ["", f"## Order: {order}", "", _row(_COLUMNS), _row(["---"] * len(_COLUMNS))]
         rows = [

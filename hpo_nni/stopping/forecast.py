@@ -135,13 +135,18 @@ def fitted() -> dict[str, Any]:
     return model
 
 
-def allowed_chance(risk: float) -> float:
+def allowed_chance(risk: float, *, best: bool) -> float:
     """How small a trial's chance must be before it is stopped, for a risk per experiment.
 
     Straight lines between the logarithms of the risks that were measured; below the smallest of
     them in proportion.
+
+    Args:
+        risk: above 0.
+        best: whether a trial ends with its best score, and not with its last one, which is harder
+            to foretell.
     """
-    table = fitted()["chances"]  # rising pairs of risk and chance
+    table = fitted()["chances"]["best" if best else "last"]  # rising pairs of risk and chance
     if risk <= table[0][0]:
         return float(table[0][1] * risk / table[0][0])
     for (low, a), (high, b) in pairwise(table):

@@ -79,7 +79,7 @@ class RiskRule:
             [at_step(peer) for peer in list(peers.values())[-CROWD:]],
         )
         chance = probability(features(curve, level, prospect))
-        allowed = allowed_chance(self.risk)
+        allowed = allowed_chance(self.risk, best=self.best)
         keep = chance >= allowed
         reason = (
             f"{sign * level:.6g} at step {step} of {last_step} has a chance of {chance:.2g} to end "

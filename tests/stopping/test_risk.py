@@ -131,9 +131,10 @@ def test_any_histories_get_a_verdict_with_finite_figures(scores, others, best, d
     assert all(math.isfinite(value) for value in verdict.figures.values())
 
 
-def test_more_risk_allows_more_chance():
+@pytest.mark.parametrize("best", [True, False])
+def test_more_risk_allows_more_chance(best):
     risks = [0.001, 0.005, 0.007, 0.01, 0.03, 0.05, 0.1, 0.2, 0.5]
-    chances = [allowed_chance(risk) for risk in risks]
+    chances = [allowed_chance(risk, best=best) for risk in risks]
 
     assert chances == sorted(chances)
     assert all(0 < chance < 0.5 for chance in chances)

@@ -55,7 +55,7 @@ def both_ways(batch, task, rule, assessor, order, *, best):
 def test_the_risk_rule_stops_the_same_trials_at_the_same_epochs(batch, name, final_mode, order):
     task, best = batch.load()[name], final_mode == "best"
     model = json.loads(Path(forecast.__file__).with_name("forecast.json").read_text())
-    rule = batch.Risk(task, model, forecast.allowed_chance(0.2), best=best)
+    rule = batch.Risk(task, model, forecast.allowed_chance(0.2, best=best), best=best)
 
     arguments = {"max_loss_probability": 0.2, "final_mode": final_mode}
     both_ways(batch, task, rule, ("AutoAssessor", arguments), order, best=best)
