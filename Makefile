@@ -63,7 +63,7 @@ bench: $(NNI2)/.ready-dev
 	$(NNI2)/bin/python benchmarks/run.py
 
 bench-stopping: $(NNI2)/.ready-dev
-	$(NNI2)/bin/python benchmarks/stopping/run.py $(FLAGS)
+	$(NNI2)/bin/python benchmarks/stopping/run.py
 
 # The peers have dependencies of their own, so they have an environment of their own.
 build/bench-tuners/.ready: requirements/nni2.txt requirements/bench.txt pyproject.toml scripts/venv.sh
