@@ -16,7 +16,7 @@ from hpo_nni.core.dispatcher import this_dispatcher
 from hpo_nni.errors import NniError
 from hpo_nni.nni_api.rest import RestClient
 from hpo_nni.trial.cancelling import cancel_recorded
-from hpo_nni.trial.orders import ending_by_order, ending_in_nni
+from hpo_nni.trial.orders import ending_by_order, ending_of_dead
 from hpo_nni.trial.reaping import Sweep
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _close_trial(dispatcher: Dispatcher, trial_id: str) -> None:
     ending = ending_by_order(ledger, trial_id)
     if ending is None:
         try:
-            ending = ending_in_nni(RestClient(dispatcher.rest_url, timeout=5), trial)
+            ending = ending_of_dead(RestClient(dispatcher.rest_url, timeout=5), trial)
         except NniError:
             return  # it is closing; the runner or the reaper will say
     if ending is not None:

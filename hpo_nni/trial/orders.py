@@ -22,6 +22,9 @@ BY_USER = "cancelled by a user, through NNI"
 BY_DEATH = "its process was killed, or ended without a word"
 BY_NNIS_END = "the experiment was stopped, or NNI has died"
 BY_LIMIT = "it reached maxTrialDuration"
+BY_USER_OR_DEATH = (
+    "it was cancelled through NNI, or its process was killed: NNI 3.0 does not tell these apart"
+)
 BY_ASSESSOR = "stopped early by the experiment's assessor"
 REST_SECONDS = 1.0  # the job has ended by now, but NNI 3.0 kills this process after 5 seconds
 START_SECONDS = 5.0  # NNI counts a trial's time from before its process began
@@ -100,6 +103,19 @@ def ask_for_no_more(place: Place, ledger: Ledger) -> None:
             rest.change("MAX_TRIAL_NUM", "maxTrialNumber", begun)
     except NniError as error:
         logger.warning("trial %s: NNI goes on starting trials: %s", place.trial_id, error)
+
+
+def ending_of_dead(rest: RestClient, trial: TrialRecord) -> tuple[TrialState, str] | None:
+    """The same for a trial whose process has gone without a word.
+
+    NNI 3.0 has one status for what a person cancelled and what died by any signal.
+    """
+    from hpo_nni.nni_api.launch import nni_version  # noqa: PLC0415 - a trial must start fast
+
+    ending = ending_in_nni(rest, trial)
+    if ending is not None and ending[1] == BY_USER and nni_version() >= (3,):
+        return TrialState.CANCELLED, BY_USER_OR_DEATH
+    return ending
 
 
 def _is_over_limit(rest: RestClient, trial: TrialRecord) -> bool:

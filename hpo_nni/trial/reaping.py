@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 from hpo_nni.errors import HpoNniError, NniError, SettingsError
 from hpo_nni.ledger.leftovers import MANAGER_GONE, find_leftovers
 from hpo_nni.ledger.records import DecisionRecord, TrialState
-from hpo_nni.nni_api.launch import nni_version
 from hpo_nni.nni_api.rest import RestClient
 from hpo_nni.trial.cancelling import cancel_recorded
 from hpo_nni.trial.notices import Kind, Notice, notify
-from hpo_nni.trial.orders import BY_DEATH, BY_USER, ending_by_order, ending_in_nni
+from hpo_nni.trial.orders import BY_DEATH, ending_by_order, ending_of_dead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -31,9 +30,6 @@ NNI_SECONDS = 8.0  # until NNI 2.10.1 has seen that a trial's process has gone: 
 REST_SECONDS = 5.0
 BY_MANAGER = "NNI's manager has gone: it was stopped or killed"
 BY_STOP = "the experiment was stopped, and its process killed"
-BY_USER_OR_DEATH = (
-    "it was cancelled through NNI, or its process was killed: NNI 3.0 does not tell these apart"
-)
 ALL_GONE = "its process and NNI's manager have gone: both were killed, or the machine restarted"
 
 
@@ -153,15 +149,13 @@ class Sweep:
         if experiment is None or not experiment.rest_url:
             return TrialState.FAILED, BY_DEATH
         try:
-            ending = ending_in_nni(RestClient(experiment.rest_url, timeout=REST_SECONDS), trial)
+            ending = ending_of_dead(RestClient(experiment.rest_url, timeout=REST_SECONDS), trial)
         except NniError:  # under `nnictl stop`, REST closes first
             manager = experiment.manager
             is_up = manager is not None and manager.is_here and manager.is_alive()
             return TrialState.CANCELLED, BY_STOP if is_up else ALL_GONE
         if ending is None and time.monotonic() - self._began < NNI_SECONDS:
             return None
-        if ending is not None and ending[1] == BY_USER and nni_version() >= (3,):
-            return TrialState.CANCELLED, BY_USER_OR_DEATH
         return ending or (TrialState.FAILED, BY_DEATH)
 
     def _notify(self) -> None:
