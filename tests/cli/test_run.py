@@ -45,14 +45,21 @@ def test_a_taken_port_is_refused(files, capsys):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interruptions_of_any_number_are_one_request_and_end_with_the_experiment(number):
-    before = signal.getsignal(number)
-    with _interruptions() as interrupted:
-        assert not interrupted.requested
-        for _ in range(3):
-            os.kill(os.getpid(), number)
-        assert interrupted.requested
+    at_first = signal.signal(number, _unexpected)  # under nohup, a hang-up would stay ignored
+    try:
+        with _interruptions() as interrupted:
+            assert not interrupted.requested
+            for _ in range(3):
+                os.kill(os.getpid(), number)
+            assert interrupted.requested
 
-    assert signal.getsignal(number) is before
+        assert signal.getsignal(number) is _unexpected
+    finally:
+        signal.signal(number, at_first)
+
+
+def _unexpected(number, _):
+    raise AssertionError(f"signal {number} came when nobody had sent one")
 
 
 def test_the_direction_is_the_experiments(book):
