@@ -13,6 +13,7 @@ from calendar import timegm
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree as ET
 
+from hpo_nni.errors import TransientPlatformError
 from hpo_nni.platforms.maxcompute_errors import MissingInstanceError
 
 if TYPE_CHECKING:
@@ -43,8 +44,23 @@ class Markers:
         self._known: dict[str, Known] = {}
 
     def find(self, name: str, since: float) -> list[str]:
-        """The ids of all instances of this name since then, the oldest first."""
-        return [one for one in sorted(self._service.recent(since)) if self.of(one).name == name]
+        """The ids of all instances of this name since then, the oldest first.
+
+        Raises:
+            TransientPlatformError: a source could not be read. All others have been, so that the
+                next search asks for those alone: a service that loses a tenth of all requests
+                would never let a long list through from its beginning to its end.
+        """
+        found, faults = [], []
+        for one in sorted(self._service.recent(since)):
+            try:
+                if self.of(one).name == name:
+                    found.append(one)
+            except TransientPlatformError as error:
+                faults.append(error)
+        if faults:
+            raise faults[-1]
+        return found
 
     def of(self, instance_id: str) -> Known:
         """What is known of an instance; of one that has been forgotten, nothing."""

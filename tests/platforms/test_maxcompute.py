@@ -685,3 +685,18 @@ def test_requests_are_signed_for_a_region_where_there_is_one(
 
     assert await_final(job).state is JobState.SUCCEEDED
     assert server.keyring.versions == {version}
+
+
+def test_a_search_that_some_answers_are_missing_from_asks_for_those_alone(
+    server, open_platform, tmp_path
+):
+    first = open_platform()
+    for number in range(8):
+        first.submit(first.plan(JobSpec(f"job-{number}", "select 1", tmp_path, tmp_path)))
+    server.faults.add(RequestFault(Action.REFUSE, "GET", query="source", times=5, status=503))
+    other = open_platform()
+
+    with pytest.raises(TransientPlatformError):
+        other.find("job-7")
+
+    assert other.find("job-7") is not None

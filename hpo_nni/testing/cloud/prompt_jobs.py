@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hpo_nni.testing.cloud.instances import Instance
     from hpo_nni.testing.cloud.oss_server import OssServer
 
+REFUSED = "ODPS-0420061: Invalid parameter in HTTP request - the parameter does not fit"
 PAUSE = 0.02  # seconds between two looks at whether the metrics were read
 
 
@@ -26,16 +27,20 @@ class PromptXflows(Xflows):
     """Jobs that write one event and wait until somebody has read it.
 
     Attributes:
-        score: the `auc` of a job.
+        score: the `auc` of a job; None for one that fails.
     """
 
-    score: Callable[[Instance], float]
+    score: Callable[[Instance], float | None]
 
     def _train(self, instance: Instance, training: Instance, fault: JobFault | None) -> None:
+        score = self.score(instance)
+        if score is None:
+            self._instances.end(training, TaskStatus.FAILED, REFUSED)
+            return
         place = instance.parameters["model_dir"].rstrip("/").removeprefix("oss://")
         bucket, _, directory = place.partition("/")
         key = f"{directory}/eval_val/events.out.tfevents.1.prompt"
-        data = events.header() + events.scalars(10, {"auc": self.score(instance)})
+        data = events.header() + events.scalars(10, {"auc": score})
         self._oss.write(bucket, key, data)
         training.log.append("the metrics are written")
 
@@ -68,7 +73,7 @@ class PromptMaxCompute(MaxComputeServer):
         oss: OssServer,
         credentials: dict[str, str],
         project: str,
-        score: Callable[[Instance], float],
+        score: Callable[[Instance], float | None],
     ) -> None:
         self._score = score
         super().__init__(oss, credentials, project)
