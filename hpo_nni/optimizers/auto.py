@@ -70,11 +70,8 @@ class AutoOptimizer:
         goals = Goals.parse(direction, objectives, constraints)
         self._cube = Cube(space)
         self._entropy = np.random.SeedSequence(seed).entropy
-        self._first = LEAST_FIRST
-        if trials is None or trials * FIRST_SHARE > LEAST_FIRST:
-            self._first = MOST_FIRST
-            if trials is not None:
-                self._first = min(MOST_FIRST, int(trials * FIRST_SHARE))
+        share = MOST_FIRST if trials is None else int(trials * FIRST_SHARE)
+        self._first = min(MOST_FIRST, max(LEAST_FIRST, share))
         self._evidence = Evidence(self._cube, goals)
         self._visited = Visited(self._cube)
         self._pending: dict[bytes, Array] = {}
@@ -89,14 +86,12 @@ class AutoOptimizer:
         rng = self._rng(len(self._visited))
         with one_thread():
             candidates = self._candidates(rng)
-        row = next((row for row in candidates if row not in self._visited), None)
-        if row is None:
-            row = self._visited.find_unseen(rng)
-        if row is None:
+        taken = self._visited.take(candidates, rng)
+        if taken is None:
             return None
-        self._visited.add(row)
+        point, row = taken
         self._pending[row.tobytes()] = row
-        return self._cube.decode(row)
+        return point
 
     def tell(self, observations: Sequence[Observation]) -> None:
         """Learn from any outcome but a cancellation, after which the point is only not repeated."""

@@ -116,6 +116,14 @@ class Cube:
         """The point of a row."""
         return self.space.from_unit([float(unit) for unit in row])
 
+    def settle(self, row: Array) -> tuple[dict[str, Any], Array]:
+        """The point of a row, and the row that it will be told with, equal to the last bit.
+
+        On the way to a value and back, a logarithm rounds, and rounded types step.
+        """
+        point = self.decode(row)
+        return point, self.encode(point)
+
     def canonical(self, rows: Array) -> Array:
         """Rows with every coordinate moved to the nearest place, and absent ones to the middle."""
         rows = np.clip(rows, 0.0, 1.0)

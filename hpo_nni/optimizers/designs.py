@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import itertools
 import math
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -39,16 +40,8 @@ class _Design(abc.ABC):
 
     def ask(self) -> dict[str, Any] | None:
         """Return the next point that was not there before; None at the end of a finite space."""
-        for _ in range(_BLOCK):
-            row = next(self._series, None)
-            if row is None or row not in self._visited:
-                break
-        if row is None or row in self._visited:
-            row = self._visited.find_unseen(self._rng)
-        if row is None:
-            return None
-        self._visited.add(row)
-        return self._cube.decode(row)
+        taken = self._visited.take(itertools.islice(self._series, _BLOCK), self._rng)
+        return None if taken is None else taken[0]
 
     def tell(self, observations: Sequence[Observation]) -> None:
         """Note what need not be tried again."""
@@ -90,11 +83,8 @@ class GridSearch(_Design):
 
     def ask(self) -> dict[str, Any] | None:
         """Return the next combination; None after the last one."""
-        for row in self._series:
-            if row not in self._visited:
-                self._visited.add(row)
-                return self._cube.decode(row)
-        return None
+        taken = self._visited.take(self._series, self._rng)
+        return None if taken is None else taken[0]
 
     def _rows(self) -> Iterator[Array]:
         yield from self._cube.enumerate()

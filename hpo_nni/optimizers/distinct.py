@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import numpy as np
+import itertools
+from typing import TYPE_CHECKING, Any
 
 from hpo_nni.optimizers.cube import Cube
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import numpy as np
+
     from hpo_nni.optimizers.arrays import Array
 
 
@@ -43,16 +46,28 @@ class Visited:
         """Whether a finite space has no further points."""
         return len(self._rows) >= self._cube.size
 
-    def find_unseen(self, rng: np.random.Generator) -> Array | None:
-        """A random row that is not among them; None when there is none."""
+    def take(
+        self, rows: Iterable[Array], rng: np.random.Generator
+    ) -> tuple[dict[str, Any], Array] | None:
+        """The first row whose point is new, else a random one that is; from now on it is not new.
+
+        Returns:
+            the point and the row that it will be told with; None when there is no new one.
+        """
+        for row in itertools.chain(rows, self._unseen(rng)):
+            point, settled = self._cube.settle(row)
+            if settled not in self:
+                self.add(settled)
+                return point, settled
+        return None
+
+    def _unseen(self, rng: np.random.Generator) -> Iterator[Array]:
         if self.is_everything:
-            return None
-        for row in self._cube.scatter(rng.random((_GUESSES, self._cube.dimensions))):
-            if row not in self:
-                return np.asarray(row)
+            return
+        yield from self._cube.scatter(rng.random((_GUESSES, self._cube.dimensions)))
         # nearly everything has been seen, so it was few: a space is finite if its axes are small
         unseen = [row for row in self._cube.enumerate() if row not in self]
-        return unseen[int(rng.integers(len(unseen)))] if unseen else None
+        yield from (unseen[index] for index in rng.permutation(len(unseen)))
 
 
 def _key(row: Array) -> bytes:

@@ -11,7 +11,7 @@ from hpo_nni.optimizers.cube import Cube
 from hpo_nni.optimizers.distinct import Visited
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hpo_nni.direction import Direction
     from hpo_nni.optimizers.arrays import Array
@@ -80,19 +80,21 @@ class HAZero:
             if not self._restarts:
                 return None
             self._begin(self._cube.scatter(self._rng.random((1, self._cube.dimensions)))[0])
-        row, solution = self._sample()
-        for _ in range(_PATIENCE):
-            if row not in self._visited:
-                break
-            row, solution = self._sample()
-        if row in self._visited:
-            unseen = self._visited.find_unseen(self._rng)
-            if unseen is None:
-                return None
-            row, solution = unseen, None
-        self._visited.add(row)
-        self._pending[row.tobytes()] = (solution, self._runs)
-        return self._cube.decode(row)
+        sampled: list[Any] = []
+
+        def rows() -> Iterator[Array]:
+            for _ in range(_PATIENCE):
+                row, solution = self._sample()
+                sampled.append(solution)
+                yield row
+            sampled.append(None)  # what follows is none of its own
+
+        taken = self._visited.take(rows(), self._rng)
+        if taken is None:
+            return None
+        point, row = taken
+        self._pending[row.tobytes()] = (sampled[-1], self._runs)
+        return point
 
     def tell(self, observations: Sequence[Observation]) -> None:
         """Count each result that was asked for; one without a score is as bad as it can be."""

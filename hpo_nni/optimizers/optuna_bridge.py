@@ -88,11 +88,8 @@ class OptunaBridge:
                 self._pending[_identity(point)].append(trial)
                 return point
             study.tell(trial, None, _optuna().trial.TrialState.FAIL)
-        row = self._visited.find_unseen(self._rng)
-        if row is None:
-            return None
-        self._visited.add(row)
-        return dict(self._cube.decode(row))
+        taken = self._visited.take((), self._rng)
+        return None if taken is None else dict(taken[0])
 
     def tell(self, observations: Sequence[Observation]) -> None:
         """Close what was asked for; add what was not.

@@ -12,7 +12,7 @@ from hpo_nni.optimizers.cube import Cube
 from hpo_nni.optimizers.distinct import Visited
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hpo_nni.direction import Direction
     from hpo_nni.optimizers.arrays import Array
@@ -87,8 +87,6 @@ class PSHE2:
 
     def ask(self) -> dict[str, Any] | None:
         """Return the next member's point; None at the end of a finite space."""
-        if self._visited.is_everything:
-            return None
         if all(member.told for member in self._members):
             self._move()
         member = next((one for one in self._members if not one.asked), None)
@@ -98,19 +96,21 @@ class PSHE2:
         else:
             centre = self._members[0].best if self._best is None else self._best
             place = self._spread(centre, EPSILON)
-        row = self._row(place)
-        for _ in range(_PATIENCE):
-            if row not in self._visited:
-                break
-            place = self._spread(np.clip(place, -1.0, 1.0), EPSILON)
-            row = self._row(place)
-        if row in self._visited:
-            unseen = self._visited.find_unseen(self._rng)
-            assert unseen is not None
-            row, place = unseen, 2.0 * unseen - 1.0
-        self._visited.add(row)
-        self._pending[row.tobytes()] = (member, place)
-        return self._cube.decode(row)
+        places = [place]
+
+        def rows() -> Iterator[Array]:
+            yield self._row(place)
+            for _ in range(_PATIENCE):
+                places.append(self._spread(np.clip(places[-1], -1.0, 1.0), EPSILON))
+                yield self._row(places[-1])
+            places.clear()  # what follows is none of its own
+
+        taken = self._visited.take(rows(), self._rng)
+        if taken is None:
+            return None
+        point, row = taken
+        self._pending[row.tobytes()] = (member, places[-1] if places else 2.0 * row - 1.0)
+        return point
 
     def tell(self, observations: Sequence[Observation]) -> None:
         """Give each result to its member; one without a score is worse than all others."""

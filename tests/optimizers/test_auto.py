@@ -42,6 +42,18 @@ def test_points_that_are_awaited_are_not_proposed_again(tune):
     assert min(distances) > 0.005
 
 
+def test_what_was_told_is_no_longer_awaited(tune):
+    """On the way to a value and back, the unit cube rounds."""
+    space = parse_space(
+        {"rate": {"_type": "loguniform", "_value": [1e-5, 1]}}
+        | {"n": {"_type": "qnormal", "_value": [0, 3, 1]}}
+    )
+    optimizer = AutoOptimizer(space, MIN, seed=1)
+    tune(optimizer, 12, lambda point: point["rate"])
+
+    assert not optimizer._pending
+
+
 def crowd(tell):
     """How many of 30 later proposals lie in the half that cannot run, over two seeds."""
     inside = 0

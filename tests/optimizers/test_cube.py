@@ -104,10 +104,20 @@ def test_a_large_integer_is_handled_as_a_continuous_number():
 def test_the_last_unseen_row_is_found():
     cube = Cube(FINITE)
     visited, rng = Visited(cube), np.random.default_rng(1)
-    for _ in range(int(cube.size)):
-        row = visited.find_unseen(rng)
-        assert row not in visited
-        visited.add(row)
+    points = [visited.take((), rng)[0] for _ in range(int(cube.size))]
 
+    assert len({str(point) for point in points}) == cube.size
     assert visited.is_everything
-    assert visited.find_unseen(rng) is None
+    assert visited.take((), rng) is None
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_settled_row_is_that_of_its_point_to_the_last_bit(seed):
+    cube = Cube(SPACE)
+    (row,) = cube.scatter(np.random.default_rng(seed).random((1, cube.dimensions)))
+
+    point, settled = cube.settle(row)
+
+    assert cube.encode(point).tobytes() == settled.tobytes()
+    assert np.allclose(row, settled, atol=1e-9)

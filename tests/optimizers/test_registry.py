@@ -132,6 +132,14 @@ def test_results_that_are_all_alike_or_huge_do_no_harm(mixed, tune, name):
     assert len(tune(make(name, mixed), 12, lambda point: 10.0 ** (30 * point["rate"]))) == 12
 
 
+@each
+def test_rounded_numbers_without_bounds_are_not_tried_twice(tune, name):
+    space = parse_space({"q": {"_type": "qnormal", "_value": [0, 1, 1]}})
+    points = tune(make(name, space), 5, lambda point: point["q"])
+
+    assert len({point["q"] for point in points}) == len(points)
+
+
 def test_nothing_heavy_is_imported_with_the_table():
     code = (
         "import sys, hpo_nni.optimizers.registry, hpo_nni.optimizers.optuna_bridge\n"
