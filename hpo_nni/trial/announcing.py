@@ -11,27 +11,33 @@ from hpo_nni.trial.notices import Kind, Notice, notify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from hpo_nni.ledger import Ledger
     from hpo_nni.ledger.records import TrialRecord
-    from hpo_nni.trial.place import Place
-    from hpo_nni.trial.settings import TrialSettings
 
 logger = logging.getLogger(__name__)
 
 
-def announce_end(settings: TrialSettings, place: Place, ledger: Ledger) -> None:
-    """Send a notice about a trial that has ended, if there is one to send; never raises."""
-    if settings.monitor is None:
-        return
+def announce_end(ledger: Ledger, trial_id: str, settings_file: Path) -> None:
+    """Send a notice about a trial that has ended, if there is one to send; never raises.
+
+    Args:
+        ledger: knows the trial and its end.
+        trial_id: of the trial.
+        settings_file: the trial's, which may name a webhook.
+    """
     try:
-        experiment = ledger.experiment(place.experiment_id)
-        direction = Direction(experiment.direction) if experiment else settings.metrics.direction
-        notice = notice_of_end(place.trial_id, ledger.trials(place.experiment_id), direction)
+        trial = ledger.trial(trial_id)
+        experiment = ledger.experiment(trial.experiment_id) if trial else None
+        if experiment is None:
+            return
+        trials = ledger.trials(experiment.id)
+        notice = notice_of_end(trial_id, trials, Direction(experiment.direction))
         if notice is not None:
-            notify(notice, directory=place.working_directory, settings_file=settings.path)
+            notify(notice, directory=ledger.path.parent, settings_file=settings_file)
     except Exception:
-        logger.exception("trial %s: no notice could be sent about its end", place.trial_id)
+        logger.exception("trial %s: no notice could be sent about its end", trial_id)
 
 
 def notice_of_end(

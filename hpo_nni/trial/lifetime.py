@@ -230,8 +230,8 @@ class Trial:
 
     def _announce(self) -> None:
         """Tell of the end whom it concerns; never a reason to fail."""
-        if self._settings is not None:
-            announce_end(self._settings, self._place, self._ledger)
+        if self._settings is not None and self._settings.monitor is not None:
+            announce_end(self._ledger, self._place.trial_id, self._settings.path)
         try:
             pause_if_repeated(self._ledger, self._place, self._failures().pause_after, self._config)
         except HpoNniError:

@@ -12,6 +12,7 @@ from hpo_nni.errors import HpoNniError, NniError, SettingsError
 from hpo_nni.ledger.leftovers import MANAGER_GONE, find_leftovers
 from hpo_nni.ledger.records import DecisionRecord, TrialState
 from hpo_nni.nni_api.rest import RestClient
+from hpo_nni.trial.announcing import announce_end
 from hpo_nni.trial.cancelling import cancel_recorded
 from hpo_nni.trial.notices import Kind, Notice, notify
 from hpo_nni.trial.orders import BY_DEATH, ending_by_order, ending_of_dead
@@ -143,6 +144,9 @@ class Sweep:
             return
         if self._ledger.end_trial(trial.id, *ending):
             self._tell(f"trial {trial.id} is {ending[0].value}: {ending[1]}")
+            jobs = self._ledger.jobs(trial.id)
+            if jobs and jobs[-1].settings_file:
+                announce_end(self._ledger, trial.id, Path(jobs[-1].settings_file))
 
     def _ending_in_nni(self, trial: TrialRecord) -> tuple[TrialState, str] | None:
         experiment = self._ledger.experiment(trial.experiment_id)

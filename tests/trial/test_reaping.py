@@ -242,3 +242,19 @@ def test_two_sweeps_at_once_do_not_mind_each_other(place):
     assert [one.wait(120) for one in both] == [0, 0]
     assert place.ending("T") == (TrialState.FAILED, BY_DEATH)
     eventually(lambda: not place.ledger.live_jobs())
+
+
+def test_people_are_told_of_a_trial_whose_process_was_killed(place, webhook, monkeypatch):
+    monkeypatch.setenv("WEBHOOK", webhook.url)
+    ini = place.folder / "trial.ini"
+    ini.write_text("[monitor_config]\nurl=env:WEBHOOK\n", encoding="utf-8")
+    place.trial("T")
+    who = (HERE, "earlier-boot", 1, 1)
+    place.ledger.intend_job(
+        JobRecord("T-cmd1", "T", "cmd1", "local", "", 1.0, *who, settings_file=str(ini))
+    )
+
+    assert Sweep(place.ledger).run(ENOUGH)
+
+    eventually(lambda: webhook.requests)
+    assert BY_DEATH in webhook.bodies[0]["text"]["content"]
