@@ -11,7 +11,8 @@ from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import DecisionRecord, ExperimentRecord, TrialRecord, TrialState
 from hpo_nni.testing.processes import eventually
 from hpo_nni.trial.place import Place
-from hpo_nni.trial.runner import TrialRunner, open_platform
+from hpo_nni.trial.platforms import open_platform
+from hpo_nni.trial.runner import TrialRunner
 from hpo_nni.trial.settings import Substitutions, load_settings
 from hpo_nni.trial.shutdown import Shutdown
 
