@@ -7,6 +7,7 @@ import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import optuna
 from nni.algorithms.hpo.curvefitting_assessor import CurvefittingAssessor
 from nni.algorithms.hpo.medianstop_assessor import MedianstopAssessor
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from hpo_nni.testing.simulator import Curve, Judge
 
+np.float = float  # type: ignore[attr-defined]  # NNI's curve fitting wants what NumPy 1.24 dropped
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 logging.disable(logging.WARNING)
 warnings.simplefilter("ignore")

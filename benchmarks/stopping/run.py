@@ -2,9 +2,9 @@
 
     nice -n 19 .venv/bin/python benchmarks/stopping/run.py [--scale 1.0] [--only PART]
 
-Parts: auto, tuner, peers, speed. Each writes what it measured into results.json, beside this file;
-the tables in results.md are made from that. `--scale 0.1` makes a tenth of the replays.
-AutoAssessor is measured on each learner with constants that were chosen without that learner
+Parts: auto, tuner, peers, speed. Each writes what it measured into results.json, beside this file,
+and leaves out what is there already; the tables in results.md are made from that. `--scale 0.1`
+makes a tenth of the replays. AutoAssessor is measured on each learner with constants that were chosen without that learner
 (without.json).
 """
 
@@ -16,7 +16,7 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from batch import SLOTS, TRIALS, Asha, Outcome, Risk, Rule, Task, load, orders, replay
@@ -29,6 +29,9 @@ from hpo_nni.space import parse_space
 from hpo_nni.stopping.base import History
 from hpo_nni.stopping.risk import RiskRule
 from hpo_nni.testing.simulator import Curve, InOrder, Run, Tuned, simulate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
@@ -63,29 +66,31 @@ def measured(task: Task, rule: Rule, order: str, replays: int, *, best: bool) ->
     return counts(replay(task, chosen, rule, best=best))
 
 
-def auto(tasks: dict[str, Task], scale: float) -> Counts:
+def auto(tasks: dict[str, Task], scale: float) -> None:
     """AutoAssessor at all risks, and ASHA."""
     without = json.loads((HERE / "without.json").read_text(encoding="utf-8"))
-    found: Counts = {}
-    for task in tasks.values():
+    few = max(20, int(500 * scale))
+    for task, order in itertools.product(tasks.values(), ORDERS):
         model = without[task.learner]
-        for order in ORDERS:
-            for risk in RISKS:
-                replays = max(20, int((2000 if risk == DEFAULT else 500) * scale))
-                allowed = _allowed(model["chances"]["best"], risk)
-                rule = Risk(task, model, allowed, best=True)
-                key = f"AutoAssessor {risk:g} | {task.name} | {order}"
-                found[key] = measured(task, rule, order, replays, best=True)
-            rule = Risk(task, model, _allowed(model["chances"]["last"], DEFAULT), best=False)
-            key = f"AutoAssessor {DEFAULT:g}, last score | {task.name} | {order}"
-            found[key] = measured(task, rule, order, max(20, int(500 * scale)), best=False)
-            for rung in (5, 9):
-                key = f"ASHA, first rung {rung} | {task.name} | {order}"
-                replays = max(20, int(500 * scale))
-                found[key] = measured(task, Asha(task, rung), order, replays, best=True)
-        print(task.name, {k.split(" |")[0]: v for k, v in found.items() if task.name in k})
-        _save(found)
-    return found
+
+        def risk_rule(
+            risk: float, *, best: bool, task: Task = task, model: dict[str, Any] = model
+        ) -> Risk:
+            allowed = _allowed(model["chances"]["best" if best else "last"], risk)
+            return Risk(task, model, allowed, best=best)
+
+        for risk in RISKS:
+            replays = max(20, int(2000 * scale)) if risk == DEFAULT else few
+            key = f"AutoAssessor {risk:g} | {task.name} | {order}"
+            rule = risk_rule(risk, best=True)
+            _note(key, lambda a=task, b=rule, c=order, d=replays: measured(a, b, c, d, best=True))
+        key = f"AutoAssessor {DEFAULT:g}, last score | {task.name} | {order}"
+        rule = risk_rule(DEFAULT, best=False)
+        _note(key, lambda a=task, b=rule, c=order: measured(a, b, c, few, best=False))
+        for rung in (5, 9):
+            key = f"ASHA, first rung {rung} | {task.name} | {order}"
+            asha = Asha(task, rung)
+            _note(key, lambda a=task, b=asha, c=order: measured(a, b, c, few, best=True))
 
 
 def _allowed(table: list[list[float]], risk: float) -> float:
@@ -104,23 +109,17 @@ def curves_of(task: Task) -> list[Curve]:
     return [Curve(tuple(map(float, row))) for row in task.curves]
 
 
-def peers(tasks: dict[str, Task], scale: float) -> Counts:
+def peers(tasks: dict[str, Task], scale: float) -> None:
     """The peers' own classes, in the simulator."""
-    found: Counts = {}
-    for task in tasks.values():
+    for task, order, (name, make) in itertools.product(tasks.values(), ORDERS, PEERS.items()):
+        if task.name not in SLOW.get(name, (task.name,)):
+            continue
+        replays = max(1, int((2 if name in SLOW else 40) * scale))
+        chosen = orders(task.finals(best=True), replays, order, np.random.default_rng(97))
         curves = curves_of(task)
-        for order in ORDERS:
-            for name, make in PEERS.items():
-                if task.name not in SLOW.get(name, (task.name,)):
-                    continue
-                replays = max(1, int((40 if name not in SLOW else 2) * scale))
-                rng = np.random.default_rng(97)
-                chosen = orders(task.finals(best=True), replays, order, rng)
-                sources = [InOrder(curves[k] for k in row) for row in chosen]
-                found[f"{name} | {task.name} | {order}"] = simulated(make, sources)
-                _save(found)
-        print(task.name, flush=True)
-    return found
+        sources = [InOrder([curves[k] for k in row]) for row in chosen]
+        key = f"{name} | {task.name} | {order}"
+        _note(key, lambda a=make, b=sources: simulated(a, b))
 
 
 class Nearest:
@@ -143,9 +142,8 @@ class Nearest:
 TUNERS = {"TPE": ("optuna", 10), "AutoTuner": ("auto", 2)}
 
 
-def tuner(tasks: dict[str, Task], scale: float) -> Counts:
+def tuner(tasks: dict[str, Task], scale: float) -> None:
     """Under tuners, which hear of stopped trials as they do live."""
-    found: Counts = {}
     judges = {
         "AutoAssessor 0.01": lambda: ours("AutoAssessor"),
         "PAI median, start 5": PEERS["PAI median, start 5"],
@@ -166,13 +164,11 @@ def tuner(tasks: dict[str, Task], scale: float) -> Counts:
                 )
                 for seed in range(max(1, int(runs * scale)))
             ]
-            found[f"{name} | {task.name} | {order}"] = simulated(make, sources)
-            _save(found)
-        print(order, task.name, flush=True)
-    return found
+            key = f"{name} | {task.name} | {order}"
+            _note(key, lambda a=make, b=sources: simulated(a, b))
 
 
-def speed(tasks: dict[str, Task], scale: float) -> Counts:
+def speed(tasks: dict[str, Task], scale: float) -> None:
     """Milliseconds for a verdict with 1,000 trials of 100 steps in the history."""
     del tasks, scale
     rng = np.random.default_rng(0)
@@ -188,18 +184,21 @@ def speed(tasks: dict[str, Task], scale: float) -> Counts:
         began = time.perf_counter()
         rule.judge(trial, peers)
         times.append(time.perf_counter() - began)
-    found = {"verdict": [1000 * float(np.median(times)), 1000 * float(np.quantile(times, 0.9))]}
-    print(found)
-    _save(found)
-    return found
+    figures = [1000 * float(np.median(times)), 1000 * float(np.quantile(times, 0.9))]
+    _note("verdict", lambda: figures)
 
 
 PARTS = {"auto": auto, "tuner": tuner, "peers": peers, "speed": speed}
 
 
-def _save(found: Counts) -> None:
-    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    RESULTS.write_text(json.dumps(known | found, indent=0, sort_keys=True), encoding="utf-8")
+def _note(key: str, measure: Callable[[], list[float]]) -> None:
+    """Measure what results.json has not."""
+    known: Counts = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    if key in known:
+        return
+    known[key] = measure()
+    print(key, known[key], flush=True)
+    RESULTS.write_text(json.dumps(known, indent=0, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def tables() -> str:

@@ -252,8 +252,9 @@ class NniJudge:
         self._assessor = assessor
 
     def stops(self, number: int, reported: Sequence[float], curve: Curve) -> bool:  # noqa: ARG002 - the seam's signature
-        """Pass on all that was reported."""
-        return bool(self._assessor.assess_trial(str(number), list(reported)).name == "Bad")
+        """Pass on all that was reported; an assessor that says nothing keeps the trial."""
+        result = self._assessor.assess_trial(str(number), list(reported))
+        return getattr(result, "name", "") == "Bad"
 
     def ended(self, number: int, *, complete: bool) -> None:
         """Pass it on."""
