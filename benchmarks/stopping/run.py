@@ -4,8 +4,8 @@
 
 Parts: auto, tuner, peers, speed. Each writes what it measured into results.json, beside this file,
 and leaves out what is there already; the tables in results.md are made from that. `--scale 0.1`
-makes a tenth of the replays. AutoAssessor is measured on each learner with constants that were chosen without that learner
-(without.json).
+makes a tenth of the replays. AutoAssessor is measured on each learner with constants that were
+chosen without that learner (without.json).
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def allowed_chance(risk: float, *, best: bool) -> float:
     if risk <= table[0][0]:
         return float(table[0][1] * risk / table[0][0])
     for (low, a), (high, b) in pairwise(table):
-        if risk <= high:
+        if risk < high:
             share = math.log(risk / low) / math.log(high / low)
             return float(math.exp(math.log(a) * (1 - share) + math.log(b) * share))
     return float(table[-1][1])

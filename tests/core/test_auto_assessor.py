@@ -36,9 +36,10 @@ def rising(top, length=40):
 def test_hopeless_trials_are_stopped_after_one_is_complete(alone):
     assessor = AutoAssessor(max_loss_probability=0.2)
     assert assessor.assess_trial("early", [0.01] * 30) is GOOD
-    finish(assessor, "first", rising(0.9))
+    for number in range(8):
+        finish(assessor, f"good{number}", rising(0.9 + 0.001 * number))
 
-    verdicts = [assessor.assess_trial("bad", [0.01] * length) for length in range(1, 40)]
+    verdicts = [assessor.assess_trial("bad", rising(0.1)[:length]) for length in range(1, 40)]
     assert BAD in verdicts
     finish(assessor, "better", rising(0.95))
 
