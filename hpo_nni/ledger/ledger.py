@@ -7,13 +7,12 @@ what callers hand over: plans, parameters, settings and messages are stored as t
 from __future__ import annotations
 
 import math
-import sqlite3
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hpo_nni.errors import LedgerError
 from hpo_nni.ledger.database import Database
+from hpo_nni.ledger.job_entries import JobEntries
 from hpo_nni.ledger.notices import Notices
 from hpo_nni.ledger.questions import Questions
 from hpo_nni.ledger.records import (
@@ -21,16 +20,17 @@ from hpo_nni.ledger.records import (
     DecisionRecord,
     EvaluationRecord,
     ExperimentRecord,
-    JobRecord,
     Known,
     TrialRecord,
     TrialState,
     last_order,
 )
-from hpo_nni.ledger.rows import Record, encode, from_row, insert, select, to_row
+from hpo_nni.ledger.rows import from_row, insert, select, to_row
 from hpo_nni.ledger.setbacks import Setbacks
+from hpo_nni.ledger.writing import add, change, find
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
@@ -39,10 +39,8 @@ if TYPE_CHECKING:
 
     from hpo_nni.ledger.process_identity import ProcessIdentity
 
-FINAL_JOB_STATES = frozenset({"succeeded", "failed", "cancelled", "lost"})
 
-
-class Ledger(Questions, Notices, Setbacks):
+class Ledger(Questions, JobEntries, Notices, Setbacks):
     """What ran in one working directory, with what, what it measured, and how it ended.
 
     Usable from several threads, and from any number of processes that each open their own. A
@@ -97,9 +95,9 @@ class Ledger(Questions, Notices, Setbacks):
             LedgerError: its id, upper and lower case taken as one, is another experiment's.
         """
         with self._database.transaction() as connection:
-            known = _known(connection, ExperimentRecord, experiment.id)
+            known = find(connection, ExperimentRecord, experiment.id)
             if known is None:
-                _insert(connection, experiment, f"experiment {experiment.id}")
+                add(connection, experiment, f"experiment {experiment.id}")
                 return
             changes = {
                 "direction": known.direction or experiment.direction,
@@ -107,7 +105,7 @@ class Ledger(Questions, Notices, Setbacks):
                 "rest_url": known.rest_url or experiment.rest_url,
                 "settings": {**experiment.settings, **known.settings},
             }
-            _update(connection, "experiments", ("id", known.id), changes)
+            change(connection, "experiments", ("id", known.id), changes)
 
     def note_settings(self, experiment_id: str, changes: Mapping[str, Any]) -> None:
         """Note what holds now of an experiment's settings; other settings stay as they are.
@@ -116,15 +114,15 @@ class Ledger(Questions, Notices, Setbacks):
         in `begin_experiment`, the last that speaks wins. Unknown experiments are left alone.
         """
         with self._database.transaction() as connection:
-            known = _known(connection, ExperimentRecord, experiment_id)
+            known = find(connection, ExperimentRecord, experiment_id)
             if known is not None and {**known.settings, **changes} != dict(known.settings):
                 settings = {**known.settings, **changes}
-                _update(connection, "experiments", ("id", known.id), {"settings": settings})
+                change(connection, "experiments", ("id", known.id), {"settings": settings})
 
     def set_rest_url(self, experiment_id: str, url: str) -> None:
         """Note where NNI's REST interface is now."""
         with self._database.transaction() as connection:
-            _update(connection, "experiments", ("id", experiment_id), {"rest_url": url})
+            change(connection, "experiments", ("id", experiment_id), {"rest_url": url})
 
     def set_manager(self, experiment_id: str, manager: ProcessIdentity, rest_url: str = "") -> None:
         """Note which process is NNI's manager of an experiment now, and where it answers.
@@ -133,14 +131,14 @@ class Ledger(Questions, Notices, Setbacks):
         then, for who resumes it has mended what was wrong.
         """
         with self._database.transaction() as connection:
-            known = _known(connection, ExperimentRecord, experiment_id)
+            known = find(connection, ExperimentRecord, experiment_id)
             if known is not None and (known.manager, known.rest_url) == (manager, rest_url):
                 return
             changes: dict[str, Any] = {"manager": manager, "rest_url": rest_url}
             if known is not None and known.manager != manager:
                 changes |= {"halted": None, "halt_reason": "", "pause": ""}
                 changes |= {"released": self._clock()} if known.pause else {}
-            _update(connection, "experiments", ("id", experiment_id), changes)
+            change(connection, "experiments", ("id", experiment_id), changes)
 
     def halt_experiment(self, experiment_id: str, reason: str) -> None:
         """Order all trials of an experiment to end, and let it begin no further job.
@@ -148,10 +146,10 @@ class Ledger(Questions, Notices, Setbacks):
         It holds until NNI's manager of the experiment is another one; the first reason stays.
         """
         with self._database.transaction() as connection:
-            known = _known(connection, ExperimentRecord, experiment_id)
+            known = find(connection, ExperimentRecord, experiment_id)
             if known is None or known.halted is None:
                 changes = {"halted": self._clock(), "halt_reason": reason}
-                _update(connection, "experiments", ("id", experiment_id), changes)
+                change(connection, "experiments", ("id", experiment_id), changes)
 
     def begin_trial(self, trial: TrialRecord) -> None:
         """Note that a trial runs.
@@ -165,9 +163,9 @@ class Ledger(Questions, Notices, Setbacks):
                 or, upper and lower case taken as one, in its experiment.
         """
         with self._database.transaction() as connection:
-            known = _known(connection, TrialRecord, trial.id)
+            known = find(connection, TrialRecord, trial.id)
             if known is None or known.experiment_id != trial.experiment_id:
-                _insert(connection, trial, f"trial {trial.id} of experiment {trial.experiment_id}")
+                add(connection, trial, f"trial {trial.id} of experiment {trial.experiment_id}")
                 self._turn(connection, trial.id, trial.state, trial.score)
                 return
             if known.state.is_final:
@@ -188,20 +186,20 @@ class Ledger(Questions, Notices, Setbacks):
                 "retry_of": trial.retry_of or known.retry_of,
                 "continues": trial.continues or known.continues,
             }
-            _update(connection, "trials", ("id", trial.id), changes)
+            change(connection, "trials", ("id", trial.id), changes)
             self._turn(connection, trial.id, TrialState.RUNNING, None)
 
     def set_configs(self, trial_id: str, paths: Sequence[str]) -> None:
         """Note where a trial's own copies of the base configs are."""
         with self._database.transaction() as connection:
-            _update(connection, "trials", ("id", trial_id), {"configs": tuple(paths)})
+            change(connection, "trials", ("id", trial_id), {"configs": tuple(paths)})
 
     def set_reason(self, trial_id: str, reason: str) -> None:
         """Note why a trial stands as it does, while it runs: what it waits for."""
         with self._database.transaction() as connection:
-            trial = _known(connection, TrialRecord, trial_id)
+            trial = find(connection, TrialRecord, trial_id)
             if trial is None or not trial.state.is_final:
-                _update(connection, "trials", ("id", trial_id), {"reason": reason})
+                change(connection, "trials", ("id", trial_id), {"reason": reason})
 
     def end_trial(
         self, trial_id: str, state: TrialState, reason: str, score: float | None = None
@@ -218,7 +216,7 @@ class Ledger(Questions, Notices, Setbacks):
         if not state.is_final:
             raise ValueError(f"a trial cannot end as {state.value}")
         with self._database.transaction() as connection:
-            known = _known(connection, TrialRecord, trial_id)
+            known = find(connection, TrialRecord, trial_id)
             if known is None or known.state.is_final:
                 return False
             order = last_order(_decisions(connection, trial_id))
@@ -230,95 +228,8 @@ class Ledger(Questions, Notices, Setbacks):
                 "score": _finite(score),
                 "ended": self._clock(),
             }
-            _update(connection, "trials", ("id", trial_id), changes)
+            change(connection, "trials", ("id", trial_id), changes)
             self._turn(connection, trial_id, state, _finite(score))
-            return True
-
-    def intend_job(self, job: JobRecord) -> None:
-        """Note that a job is about to be submitted.
-
-        Raises:
-            LedgerError: the name exists, the trial has ended or never began, or its experiment
-                was halted. Nothing may be submitted then.
-        """
-        with self._database.transaction() as connection:
-            trial = _known(connection, TrialRecord, job.trial_id)
-            if trial is not None and trial.state.is_final:
-                raise LedgerError(
-                    f"no job may start for trial {trial.id}, which has ended: "
-                    f"{trial.state.value}, {trial.reason}"
-                )
-            of = trial.experiment_id if trial is not None else ""
-            experiment = _known(connection, ExperimentRecord, of)
-            if experiment is not None and experiment.halted is not None:
-                raise LedgerError(
-                    f"no job may start in experiment {experiment.id}: {experiment.halt_reason}"
-                )
-            _insert(connection, job, f"job {job.name} of trial {job.trial_id}")
-
-    def accept_job(self, name: str, job_id: str) -> bool:
-        """Note the platform's id of an intended job.
-
-        Returns:
-            False if somebody has ended the job since it was intended: then cancel what the
-            platform accepted.
-        """
-        with self._database.transaction() as connection:
-            known = _known(connection, JobRecord, name)
-            alive = known is not None and known.ended is None
-            changes = {"job_id": job_id} | ({"state": "running"} if alive else {})
-            _update(connection, "jobs", ("name", name), changes)
-            return alive
-
-    def observe_job(self, name: str, *, is_running: bool, since: float | None = None) -> None:
-        """Note whether a job runs or waits for its resources; nothing changes once it has ended.
-
-        Args:
-            name: the job's.
-            is_running: whether it has what it needs, and costs.
-            since: from when that has been so; by default, from now on.
-        """
-        with self._database.transaction() as connection:
-            known = _known(connection, JobRecord, name)
-            if known is None or known.ended is not None:
-                return
-            if is_running != (known.running_since is not None):
-                at = self._clock() if since is None else since
-                _update(
-                    connection, "jobs", ("name", name), _clocked(known, at, is_running=is_running)
-                )
-
-    def end_job(self, name: str, state: str, message: str = "", log_tail: str = "") -> bool:
-        """Note how a job ended, by a final JobState's value; True for the first that says so."""
-        if state not in FINAL_JOB_STATES:
-            raise ValueError(f"a job cannot end as {state!r}")
-        changes = {"state": state, "message": message, "log_tail": log_tail}
-        with self._database.transaction() as connection:
-            known = _known(connection, JobRecord, name)
-            if known is not None and known.ended is not None:
-                return False
-            ended = self._clock()
-            clocked = {} if known is None else _clocked(known, ended, is_running=False)
-            _update(connection, "jobs", ("name", name), {**changes, "ended": ended, **clocked})
-            return True
-
-    def set_missing(self, name: str) -> float:
-        """Note that a job is not to be found; returns since when, in seconds since the epoch."""
-        with self._database.transaction() as connection:
-            known = _known(connection, JobRecord, name)
-            since = known.missing_since if known else None
-            if since is None:
-                since = self._clock()
-                _update(connection, "jobs", ("name", name), {"missing_since": since})
-            return since
-
-    def explain_job(self, name: str, message: str) -> bool:
-        """Note why a job that should not run cannot be cancelled yet; True if that is news."""
-        with self._database.transaction() as connection:
-            known = _known(connection, JobRecord, name)
-            if known is not None and (known.ended is not None or known.message == message):
-                return False
-            _update(connection, "jobs", ("name", name), {"message": message})
             return True
 
     def add_evaluations(self, evaluations: Sequence[EvaluationRecord]) -> None:
@@ -343,7 +254,7 @@ class Ledger(Questions, Notices, Setbacks):
         """
         with self._database.transaction() as connection:
             if decision.action in ORDERS:
-                trial = _known(connection, TrialRecord, decision.trial_id)
+                trial = find(connection, TrialRecord, decision.trial_id)
                 if trial is not None and trial.state.is_final:
                     return False
             connection.execute(insert(DecisionRecord), to_row(decision))
@@ -377,46 +288,9 @@ class Ledger(Questions, Notices, Setbacks):
         )
 
 
-def _clocked(job: JobRecord, at: float, *, is_running: bool) -> dict[str, Any]:
-    """What changes where a job begins or ceases to run at a moment."""
-    return {"ran": job.seconds_run(at), "running_since": at if is_running else None}
-
-
 def _decisions(connection: sqlite3.Connection, trial_id: str) -> list[DecisionRecord]:
     query = select(DecisionRecord, "WHERE trial_id = ? ORDER BY number")
     return [from_row(DecisionRecord, row) for row in connection.execute(query, [trial_id])]
-
-
-def _known(connection: sqlite3.Connection, kind: type[Record], key: str) -> Record | None:
-    column = "name" if kind is JobRecord else "id"
-    row = connection.execute(select(kind, f"WHERE {column} = ?"), [encode(key)]).fetchone()
-    return None if row is None else from_row(kind, row)
-
-
-def _insert(connection: sqlite3.Connection, record: Record, what: str) -> None:
-    try:
-        connection.execute(insert(type(record)), to_row(record))
-    except sqlite3.IntegrityError as error:
-        if "FOREIGN KEY" in str(error):
-            raise LedgerError(f"{what} belongs to something that is not in the ledger") from error
-        raise LedgerError(
-            f"the ledger already holds what {what} would be called",
-            hint="ids and names are used once in a working directory, and upper and lower case "
-            "count as one: choose another name, or start again under a new id",
-        ) from error
-
-
-def _update(
-    connection: sqlite3.Connection, table: str, key: tuple[str, str], changes: Mapping[str, Any]
-) -> None:
-    column, value = key
-    settings = ", ".join(f'"{name}" = ?' for name in changes)
-    cursor = connection.execute(
-        f'UPDATE {table} SET {settings} WHERE "{column}" = ?',  # noqa: S608  # our own names
-        [*map(encode, changes.values()), encode(value)],
-    )
-    if cursor.rowcount == 0:
-        raise LedgerError(f"the ledger has no {value!r} among its {table}")
 
 
 def _finite(score: float | None) -> float | None:
