@@ -80,6 +80,8 @@ class Check:
         problems: what does not.
         credentials: those that lead nowhere: files without them can be checked, and not run.
         settings: what a trial does, where its file can be read.
+        several: the same, with points from all over the search space.
+        space: where it can be read.
     """
 
     config: Path
@@ -88,6 +90,8 @@ class Check:
     problems: list[Problem] = field(default_factory=list)
     credentials: tuple[Problem, ...] = ()
     settings: TrialSettings | None = None
+    several: list[TrialSettings] = field(default_factory=list)
+    space: SearchSpace | None = None
 
     def run(self) -> None:
         """Check everything that can be checked without NNI."""
@@ -99,6 +103,7 @@ class Check:
         for kind in ALGORITHMS:
             self._check_algorithm(kind, file)
         space = self._attempt(lambda: load_experiment_space(self.config.absolute(), file.content))
+        self.space = space
         settings = self.settings = self._settings(file, space)
         if settings is not None:
             self.credentials = _unusable_credentials(settings)
@@ -110,10 +115,12 @@ class Check:
         """Ask the cloud; what the files lack is a fault here and no warning."""
         if self.settings is None:
             return
-        found = RemoteInspection(self.settings, os.environ)
+        found = RemoteInspection(self.settings, os.environ, self.several)
         found.run()
         self.report += found.report
         self.problems += found.problems
+        space = self.space
+        self.problems += [located(one, space) if space else one for one in found.keys]
         self.credentials = ()
 
     def conclude(self) -> None:
@@ -222,6 +229,7 @@ class Check:
             try:
                 substitutions = Substitutions(point=point)
                 loaded = load(settings.path, substitutions)
+                self.several.append(loaded)
                 applied = prepare_files(loaded, point, substitutions, bases)
             except SettingsError as error:
                 for problem in error.problems:

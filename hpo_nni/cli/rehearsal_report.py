@@ -13,7 +13,7 @@ from hpo_nni.ledger.records import JUDGED, TrialState
 from hpo_nni.metrics.events import EventSource
 from hpo_nni.platforms.maxcompute_edits import PARAMETER
 from hpo_nni.platforms.pai_command import XFlow
-from hpo_nni.testing.cloud.mistakes import apply_to_config
+from hpo_nni.trial.handed_edits import apply_to_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,15 +14,11 @@ from hpo_nni.errors import Problem, SettingsError
 from hpo_nni.platforms.registry import PLATFORMS
 from hpo_nni.space.reading import load_experiment_space
 from hpo_nni.testing.cloud.demands import Demands
-from hpo_nni.testing.cloud.mistakes import (
-    apply_to_config,
-    find_mistakes,
-    find_unfilled,
-    xflows_of,
-)
+from hpo_nni.testing.cloud.mistakes import find_mistakes, find_unfilled
 from hpo_nni.testing.cloud.stand_in import stand_in_config
 from hpo_nni.trial.accounts import unusable_credentials
 from hpo_nni.trial.command import settings_file
+from hpo_nni.trial.handed_edits import apply_to_config, xflows_of
 from hpo_nni.trial.settings import Substitutions
 from hpo_nni.trial.steps import MAXCOMPUTE
 

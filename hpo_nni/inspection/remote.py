@@ -1,5 +1,7 @@
 """Whether what an experiment needs in the cloud is there: tables with their rows, buckets, rights.
 
+The configs that jobs are to edit are read, and the edits tried on them.
+
 Nothing is submitted. Where trials will write to OSS, an empty object is put and deleted. What only
 the jobs read or write, they do in their own role (`-Darn`): that this account may not is no fault.
 """
@@ -7,17 +9,20 @@ the jobs read or write, they do in their own role (`-Darn`): that this account m
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from hpo_nni.errors import HpoNniError, PlatformError, Problem, SettingsError, StoreError
 from hpo_nni.inspection.needs import Need, needs_of
+from hpo_nni.platforms.maxcompute_edits import PARAMETER
 from hpo_nni.platforms.maxcompute_tables import MaxComputeTables, TablePath
 from hpo_nni.secrets import Redactor
+from hpo_nni.trial.handed_edits import apply_to_config, xflows_of
 from hpo_nni.trial.retry import TRANSIENT, Patience, Retrier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from hpo_nni.stores.oss_probes import OssProbes
     from hpo_nni.trial.settings import TrialSettings
@@ -33,15 +38,19 @@ class RemoteInspection:
     """One pass over everything that is needed.
 
     Attributes:
+        several: the settings with points from all over the search space, for the edits.
         report: what is there, for people.
         problems: what is not, each with what to do.
+        keys: what is wrong with edits, `where` ending in the key.
     """
 
     settings: TrialSettings
     environ: Mapping[str, str]
+    several: Sequence[TrialSettings] = ()
     pause: Callable[[float], object] = time.sleep
     report: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    keys: list[Problem] = field(default_factory=list)
 
     def run(self) -> None:
         """Look at everything; a service that cannot be reached is told once."""
@@ -111,11 +120,13 @@ class RemoteInspection:
 
         store = OssProbes(self.settings.accounts.connect_oss(self.environ))
         gone: set[str] = set()
+        readable: list[str] = []
         for need in needs:
             if need.bucket in gone:
                 continue
             try:
                 self._note(need, self._retried(lambda: _asked(store, need)))  # noqa: B023
+                readable += [need.what] if need.kind == "object" else []
             except TRANSIENT:
                 raise
             except StoreError as error:
@@ -125,6 +136,28 @@ class RemoteInspection:
                     self._note(need, "not for this account; the job's role (-Darn) has to")
                 else:
                     self._fault(need, error)
+        self._try_edits(store, readable)
+
+    def _try_edits(self, store: OssProbes, readable: list[str]) -> None:
+        """Apply what jobs are handed to the configs that they name, as far as we may read them."""
+        edited = [xflow for one in self.several for _, xflow in xflows_of(one)]
+        edited = [xflow for xflow in edited if xflow.parameters.get(PARAMETER)]
+        texts: dict[str, str] = {}
+        for uri in dict.fromkeys(xflow.parameters.get("config", "") for xflow in edited):
+            if uri in readable:
+                texts[uri] = self._retried(lambda: store.read_text(uri))  # noqa: B023
+        found: dict[str, Problem] = {}
+        places: dict[str, int] = {}
+        for xflow in edited:
+            uri = xflow.parameters.get("config", "")
+            touched, problems = apply_to_config(xflow, texts)
+            for problem in problems:
+                where = problem.where if problem.where == uri else f"{uri}: {problem.where}"
+                found.setdefault(where, Problem(where, problem.message, problem.hint))
+            places |= Counter(place.key for place in touched)
+        self.keys += found.values()
+        for key, count in () if found else places.items():
+            self.report.append(f"{'selects':<11}  {key}: {count} place{'s' * (count != 1)}")
 
     def _retried(self, call: Callable[[], T]) -> T:
         return Retrier(self.pause, PATIENCE)(call)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hpo_nni.cli.main import main
 from hpo_nni.errors import SettingsError
 from hpo_nni.nni_api.launch import nni_version
 from hpo_nni.space.parsing import parse_space
+from hpo_nni.testing.cloud.maxcompute_server import MaxComputeServer
 from hpo_nni.testing.cloud.oss_server import OssServer
 
 
@@ -259,6 +261,39 @@ def test_a_config_that_trials_upload_is_checked_before_anything_is_submitted(
     assert all(fragment in said for fragment in told), said
     if not told:
         assert "f[:].dim  2 places: 16, 32" in found.report
+
+
+def test_keys_that_jobs_apply_themselves_are_tried_on_the_config_in_the_cloud(
+    files, monkeypatch, capsys
+):
+    """EasyRec would pass over them without a word, and train the untuned config."""
+    edits = "-Dconfig=oss://bkt/base.config -Dedit_config_json='${tuner_params_json}'"
+    handed = UPLOADED.format(target="x").replace("-Dconfig=${config}", edits)
+    handed = re.sub(r"(?m)^\[params_config\]\n.*\n", "", handed)
+    handed = handed.replace("http://127.0.0.1:1/api", "env:ODPS_HERE")
+    (files / "trial.ini").write_text(handed, encoding="utf-8")
+    monkeypatch.setenv("AK", "LTAI5tCheck")
+    monkeypatch.setenv("SK", "check-secret")
+    pair = {"LTAI5tCheck": "check-secret"}
+    with (
+        OssServer(files / "oss", pair, buckets=["bkt"]) as oss,
+        MaxComputeServer(oss, pair, "demo") as service,
+    ):
+        oss.write("bkt", "base.config", b"f { dim: 16 } f { dim: 32 }\n")
+        monkeypatch.setenv("OSS_HERE", oss.endpoint)
+        monkeypatch.setenv("ODPS_HERE", service.endpoint)
+
+        assert main(["check", "config.yml", "--remote"]) == 0
+        assert "selects      f[:].dim: 2 places\n" in capsys.readouterr().out
+
+        space = '{"f[:].dmi": {"_type": "choice", "_value": [4]}}'
+        (files / "search_space.json").write_text(space, encoding="utf-8")
+        assert main(["check", "config.yml", "--remote"]) == 2
+
+        assert not list(service.instances), "nothing was submitted"
+    told = capsys.readouterr().err
+    assert "search_space.json:1:14 oss://bkt/base.config: f[:].dmi: " in told, told
+    assert "did you mean 'dim'?" in told
 
 
 def test_what_an_hour_costs_is_shown_where_there_are_prices(files, capsys):

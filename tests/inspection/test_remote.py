@@ -38,6 +38,11 @@ accessKeySecret=env:SK
 project_name=demo
 odps_endpoint=env:ODPS_HERE
 """
+CONFIG = """\
+train_config { num_steps: 100 optimizer_config { adam_optimizer { beta1: 0.9 } } }
+feature_configs { input_names: "a" embedding_dim: 16 }
+feature_configs { input_names: "b" embedding_dim: 16 }
+"""
 OWN_CONFIG = (
     (
         "[metric_config]",
@@ -50,14 +55,14 @@ OWN_CONFIG = (
 
 @pytest.fixture
 def inspect(tmp_path, oss, mc):
-    oss.write("bkt", "base.config", b"")
+    oss.write("bkt", "base.config", CONFIG.encode())
     mc.add_click_table("train", 300, ["dt=20220616", "dt=20220617"])
     mc.add_click_table("deep", 40, ["dt=1/hh=1", "dt=1/hh=2", "dt=2/hh=1"])
     mc.add_click_table("test", 100)
     mc.add_table(Table("empty", (), ("dt",), {"dt=1": []}))
     (tmp_path / "base.config").write_text("a: 1\n")
 
-    def inspect(*changes, environ=None):
+    def inspect(*changes, environ=None, points=()):
         text = INI
         for old, new in changes:
             assert old in text
@@ -69,6 +74,7 @@ def inspect(tmp_path, oss, mc):
         found = RemoteInspection(
             load_settings(ini, Substitutions(point={})),
             os.environ | places | keys,
+            [load_settings(ini, Substitutions(point=point)) for point in points],
             pause=lambda _: None,
         )
         found.run()
@@ -159,6 +165,55 @@ def test_a_day_begins_from_what_the_day_before_makes(tmp_path):
 
     kinds = [need.kind for need in needs]
     assert (kinds.count("checkpoint"), kinds.count("table")) == (1, 4)
+
+
+DIMS = "feature_configs[:].embedding_dim"
+
+
+def test_what_a_key_selects_in_the_config_of_the_jobs_is_told(inspect):
+    found = inspect(points=[{DIMS: 8, "train_config.num_steps": 5}, {DIMS: 4}])
+
+    assert found.keys == found.problems == []
+    assert found.report[-2:] == [
+        f"selects      {DIMS}: 2 places",
+        "selects      train_config.num_steps: 1 place",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("points", "told"),
+    [
+        ([{"feature_configs[7].embedding_dim": 8}], ["no entry 7"]),
+        ([{"train_config.num_stpes": 5}, {"train_config.num_stpes": 6}], ["'num_stpes'"]),
+        ([{DIMS: 8}, {DIMS: 8.5}], ["8.5 is not an integer"]),
+        ([{"train_config.num_stpes": 5, "model.x": 8}], ["'num_stpes'", "'model'"]),
+    ],
+)
+def test_a_key_that_easyrec_would_pass_over_is_told(inspect, points, told):
+    found = inspect(points=points)
+
+    assert found.problems == []
+    assert len(found.keys) == len(told)
+    for problem, fragment, key in zip(found.keys, told, points[-1], strict=True):
+        assert fragment in problem.message
+        assert problem.where == f"oss://bkt/base.config: {key}"
+    assert not any("selects" in line for line in found.report)
+
+
+def test_a_config_that_cannot_be_parsed_is_told(inspect, oss):
+    oss.write("bkt", "base.config", b"train_config {")
+
+    (problem,) = inspect(points=[{DIMS: 8}]).keys
+
+    assert problem.where == "oss://bkt/base.config"
+
+
+def test_edits_of_a_config_that_only_the_jobs_may_read_are_not_tried(inspect, oss):
+    oss.faults.add(refuse("AccessDenied", path="base.config"))
+
+    found = inspect(points=[{"train_config.num_stpes": 5}])
+
+    assert found.problems == found.keys == []
 
 
 def refuse(code, **where):

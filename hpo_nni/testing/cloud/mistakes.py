@@ -10,22 +10,18 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from hpo_nni.documents import apply_edits, parse_document
-from hpo_nni.documents.formats import SUFFIXES
-from hpo_nni.errors import HpoNniError, Problem, SettingsError
-from hpo_nni.platforms.maxcompute_edits import PARAMETER, read_edits
-from hpo_nni.platforms.pai_command import is_pai_command, parse_pai_command
+from hpo_nni.errors import Problem
 from hpo_nni.registry import did_you_mean
 from hpo_nni.secrets import Reference
 from hpo_nni.testing.cloud.demands import TABLE, buckets_in
 from hpo_nni.testing.cloud.xflow import XFLOWS
 from hpo_nni.trial.dates import is_broken_date
+from hpo_nni.trial.handed_edits import xflows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import PurePath
 
-    from hpo_nni.documents.session import Touched
     from hpo_nni.platforms.pai_command import XFlow
     from hpo_nni.trial.settings import Step, TrialSettings
 
@@ -64,43 +60,6 @@ def find_unfilled(settings: TrialSettings) -> list[Problem]:
         for name, value in xflow.parameters.items()
         if value and Reference.parse(value).is_placeholder
     ]
-
-
-def xflows_of(settings: TrialSettings) -> Iterator[tuple[Step, XFlow]]:
-    """The steps that are `PAI` commands."""
-    for step in settings.steps:
-        if is_pai_command(step.command):
-            yield step, parse_pai_command(step.command)
-
-
-def apply_to_config(
-    xflow: XFlow, configs: Mapping[str, str]
-) -> tuple[tuple[Touched, ...], tuple[Problem, ...]]:
-    """What a command's `-Dedit_config_json` does to its config, by our own editor.
-
-    EasyRec's editor passes over a key that selects nothing, and so the job would say nothing.
-
-    Args:
-        xflow: as it is submitted.
-        configs: the texts of the pipeline configs by their URIs.
-
-    Returns:
-        What is touched, and what is wrong, `where` being the key.
-    """
-    uri = xflow.parameters.get("config", "")
-    edits = read_edits(xflow.parameters.get(PARAMETER, ""))
-    if uri not in configs or not edits:
-        return (), ()
-    suffix = uri[uri.rfind(".") :].lower()
-    try:
-        document = parse_document(
-            configs[uri], path=uri, format=None if suffix in SUFFIXES else "prototext"
-        )
-        return apply_edits(document, edits).touched, ()
-    except SettingsError as error:
-        return (), error.problems
-    except HpoNniError as error:
-        return (), (Problem(uri, error.message.removeprefix(f"{uri}: "), error.hint),)
 
 
 def _mistakes(xflow: XFlow, settings: TrialSettings) -> Iterator[tuple[str, str, str]]:
