@@ -4,9 +4,9 @@
 
 For each learner, the network is fitted to the curves of all others, and the probability to lose the
 best configuration is measured on its own curves, over a grid of least chances. A risk may use the
-largest chance at which no learner lost more than half of it. The network that is written is fitted
-to all learners. The networks and chances without each learner go to without.json, for run.py. All
-of it takes a quarter of an hour on one core.
+largest chance at which the upper bound of what was lost, over all learners, is at most that risk.
+The network that is written is fitted to all learners. The networks and chances without each learner
+go to without.json, for run.py. All of it takes a quarter of an hour on one core.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from batch import Features, Risk, Task, load, orders, replay
+from scipy.stats import beta
 from sklearn.neural_network import MLPClassifier
 
 HERE = Path(__file__).parent
@@ -26,7 +27,6 @@ WITHOUT = HERE / "without.json"
 TARGET = HERE.parent.parent / "hpo_nni" / "stopping" / "forecast.json"
 CHANCES = (0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 RISKS = (0.005, 0.01, 0.05, 0.2)
-MARGIN = 2  # a learner that nobody has seen may be worse than the worst of those that were
 SETTINGS = tuple(itertools.product((True, False), ("random", "improving")))  # best or last, order
 HELD_OUT = frozenset({"digits-mlp"})  # no constant knows it
 COLLECTED, MEASURED = 30, 150  # replays per task and setting
@@ -108,7 +108,7 @@ def measure(task: Task, model: dict[str, Any]) -> dict[str, list[float]]:
 def chances(
     measured: dict[str, list[float]], learners: dict[str, str]
 ) -> dict[str, list[list[float]]]:
-    """For each risk the largest chance at which no learner lost more than a share of it.
+    """For each risk the largest chance at which the upper bound of what was lost is at most that.
 
     Args:
         measured: as from `measure`, of all tasks.
@@ -119,36 +119,37 @@ def chances(
     """
     tables = {}
     for mode in ("best", "last"):
-        worst = {chance: _worst(measured, learners, mode, chance) for chance in CHANCES}
-        tables[mode] = [[risk, float(f"{_largest(worst, risk / MARGIN):.3g}")] for risk in RISKS]
+        bound = {chance: _bound(measured, learners, mode, chance) for chance in CHANCES}
+        tables[mode] = [[risk, float(f"{_largest(bound, risk):.3g}")] for risk in RISKS]
     return tables
 
 
-def _worst(
+def _bound(
     measured: dict[str, list[float]], learners: dict[str, str], mode: str, chance: float
 ) -> float:
-    """The largest share lost by a learner, both orders together, half a one more counted."""
-    lost: dict[str, list[float]] = {}
+    """Clopper and Pearson's upper bound at 95 %, each learner having the same weight."""
+    shares: dict[str, list[float]] = {}
+    total = 0.0
     for key, (_, count, replays) in measured.items():
         task, of_mode, _, of_chance = key.split()
         if of_mode == mode and float(of_chance) == chance:
-            of_learner = lost.setdefault(learners[task], [0, 0])
-            of_learner[0] += count
-            of_learner[1] += replays
-    return max((count + 0.5) / (replays + 1) for count, replays in lost.values())
+            shares.setdefault(learners[task], []).append(count / replays)
+            total += replays
+    lost = total * float(np.mean([np.mean(of_learner) for of_learner in shares.values()]))
+    return float(beta.ppf(0.975, lost + 1, total - lost))
 
 
-def _largest(worst: dict[float, float], risk: float) -> float:
+def _largest(bound: dict[float, float], risk: float) -> float:
     """The chance that goes with a risk: between two that were measured, or below all of them."""
-    safe = [chance for chance in CHANCES if worst[chance] <= risk]
+    safe = [chance for chance in CHANCES if bound[chance] <= risk]
     if not safe:
-        return CHANCES[-1] * risk / worst[CHANCES[-1]]
+        return CHANCES[-1] * risk / bound[CHANCES[-1]]
     low = safe[0]
     above = [chance for chance in CHANCES if chance > low]
     if not above:
         return low
     high = min(above)
-    place = np.log(risk / worst[low]) / np.log(worst[high] / worst[low])
+    place = np.log(risk / bound[low]) / np.log(bound[high] / bound[low])
     return float(np.exp(np.log(low) + place * np.log(high / low)))
 
 
