@@ -116,10 +116,17 @@ class TableSource:
         return [] if selected is None else self._take(selected)
 
     def finish(self) -> list[MetricPoint]:
-        """Run the statement once more, now that nothing is written any more."""
+        """Run the statement once more, now that nothing is written any more.
+
+        Raises:
+            PlatformError: it worked before and does not now, so the score may be in what is
+                missing. Of one that never worked, `account` tells.
+        """
         try:
             return self._take(self._statement.reader.select(self._statement.text))
         except PlatformError as error:
+            if self._last is not None:
+                raise
             self._lost(error)
             return []
 

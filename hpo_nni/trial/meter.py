@@ -197,6 +197,7 @@ class Meter:
 
         Raises:
             MetricError: a source has no score, or a policy says that the trial must fail.
+            PlatformError: a table that could be read cannot be read any more.
         """
         for number, followed in enumerate(self._followed, start=1):
             if not followed.is_reported:

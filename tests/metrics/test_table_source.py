@@ -171,6 +171,15 @@ def test_what_never_worked_is_told_in_the_services_words():
     assert "cannot be read: the statement failed: Table not found" in source.account()
 
 
+def test_no_score_is_made_from_the_rows_that_there_were_before_the_last_ones():
+    early = Given(("auc",), ((0.5,),))
+    source = opened(Script(early, PlatformError("no privilege any more")))
+    assert [plain(source.poll()) for _ in range(2)] == [[], [(1, {"auc": 0.5})]]
+
+    with pytest.raises(PlatformError, match="no privilege"):
+        source.finish()
+
+
 def test_a_busy_service_is_waited_for_at_the_end():
     """The patience is the trial's own: pauses, and tries after faults that may pass."""
     pauses = []
