@@ -36,10 +36,10 @@ class History:
 
     steps: tuple[int, ...]
     scores: tuple[float, ...]
-    is_complete: bool = False
-    metrics: Mapping[str, Series] = field(default_factory=dict, hash=False)
-    nonfinite: str = ""
-    seconds: float = 0.0
+    is_complete: bool = field(default=False, repr=False)
+    metrics: Mapping[str, Series] = field(default_factory=dict, hash=False, repr=False)
+    nonfinite: str = field(default="", repr=False)
+    seconds: float = field(default=0.0, repr=False)
 
     @classmethod
     def of(cls, points: Iterable[tuple[int, float | None]]) -> History:
