@@ -8,7 +8,7 @@ from hpo_nni.cli.find import add_directory, find_trial
 from hpo_nni.cli.progress import describe
 from hpo_nni.cli.replay import chosen
 from hpo_nni.core.assessors import open_rule
-from hpo_nni.core.replays import replay
+from hpo_nni.core.replays import last_judgement
 from hpo_nni.direction import Direction
 from hpo_nni.errors import RegistryError, SettingsError
 from hpo_nni.ledger.records import JUDGED, TrialState, visible_point
@@ -123,9 +123,7 @@ def _last_judgement(
         rule = open_rule(name, classargs, Direction(experiment.direction))
     except (RegistryError, SettingsError):
         return None  # nobody of ours judged here
-    judgements = replay(ledger, experiment.id, rule).judgements
-    own = [one for one in judgements if one.assessment.trial_id == trial.id]
-    return own[-1] if own else None
+    return last_judgement(ledger, experiment.id, trial.id, rule)
 
 
 def _rank(ledger: Ledger, experiment: ExperimentRecord, trial: TrialRecord) -> str:

@@ -99,6 +99,21 @@ def replay(
     return Replay(tuple(judgements), stops, made, counts)
 
 
+def last_judgement(
+    ledger: Ledger, experiment_id: str, trial_id: str, rule: StoppingRule
+) -> Judgement | None:
+    """What a rule says of a trial at the last moment at which it was judged; None for never."""
+    moments = ledger.assessments(experiment_id) or _moments(ledger, experiment_id)
+    own = [moment for moment in moments if moment.trial_id == trial_id]
+    if not own:
+        return None
+    histories = RecordedHistories(ledger, experiment_id).read(own[-1].known)
+    trial, peers = split(histories, trial_id)
+    if not trial.steps and not trial.nonfinite:
+        return None
+    return Judgement(own[-1], rule.judge(trial, peers))
+
+
 def verdicts(ledger: Ledger, experiment_id: str) -> list[DecisionRecord]:
     """What was said, of all trials, each trial's in its order."""
     return [
