@@ -168,7 +168,8 @@ class Ledger(Questions, JobEntries, Notices, Setbacks):
                 add(connection, trial, f"trial {trial.id} of experiment {trial.experiment_id}")
                 self._turn(connection, trial.id, trial.state, trial.score)
                 return
-            if known.state.is_final:
+            # its entry is open still where its process and NNI were killed a moment ago
+            if known.state.is_final or known.runner not in {None, trial.runner}:
                 connection.execute(insert(DecisionRecord), to_row(self._resumption(known)))
             changes = {
                 "number": trial.number,
@@ -277,14 +278,17 @@ class Ledger(Questions, JobEntries, Notices, Setbacks):
             [trial_id, state.value, score, self._clock()],
         )
 
-    def _resumption(self, ended: TrialRecord) -> DecisionRecord:
+    def _resumption(self, known: TrialRecord) -> DecisionRecord:
+        before = "another process ran it, and has not said how it ended"
+        if known.state.is_final:
+            before = f"it had ended as {known.state.value}: {known.reason}"
         return DecisionRecord(
-            trial_id=ended.id,
+            trial_id=known.id,
             actor="runner",
             action="resume",
-            reason=f"it runs again; it had ended as {ended.state.value}: {ended.reason}",
+            reason=f"it runs again; {before}",
             time=self._clock(),
-            figures={} if ended.score is None else {"score": ended.score},
+            figures={} if known.score is None else {"score": known.score},
         )
 
 

@@ -158,6 +158,21 @@ def test_resumed_trial_runs_again_and_keeps_its_history(ledger):
     assert ledger.end_trial("Abc", TrialState.SUCCEEDED, "", 0.75)
 
 
+def test_an_order_for_a_process_that_is_gone_does_not_end_the_one_that_follows(ledger):
+    """NNI is killed and resumed before the first process has said how it ended."""
+    first, second = (ProcessIdentity("here", "b", pid, 1) for pid in (1, 2))
+    trial = replace(ledger.trial("Abc"), runner=first)
+    ledger.begin_trial(trial)
+    ledger.add_decision(DecisionRecord("Abc", "reaper", "cancel", "NNI has gone", 1.0))
+
+    ledger.begin_trial(trial)
+    assert ledger.standing_order("Abc") is not None  # it is the same process
+    ledger.begin_trial(replace(trial, runner=second))
+
+    assert ledger.standing_order("Abc") is None
+    assert "another process ran it" in ledger.decisions("Abc")[-1].reason
+
+
 def test_job_goes_from_intent_to_its_end(ledger):
     ledger.intend_job(job())
     assert [each.state for each in ledger.live_jobs()] == ["intended"]

@@ -109,7 +109,8 @@ class Experiment:
     def has_begun(self):
         """NNI's status, once it is known whether the dispatcher has come up."""
         status = self.rest.status()
-        return status if status == "ERROR" or self.rest.trials() else ""
+        is_up = any(trial.status == "RUNNING" for trial in self.rest.trials())
+        return status if status == "ERROR" or is_up else ""
 
     def running(self, role="running"):
         """A trial of which the platform has said that it runs its job."""
@@ -296,14 +297,20 @@ class Chain:
         return self.patiently(lambda port: self.python(RESUME, *words, str(port)) and experiment.id)
 
     def patiently(self, start):
-        """NNI gives its dispatcher ten seconds to connect: on a busy machine, start it again."""
-        while True:
-            port = free_port(random.randrange(20_000, 40_000))
-            experiment = Experiment(self.bench, start(port), port)
+        """Start again where NNI lost patience with its dispatcher, or a port was just taken."""
+        for _ in range(20):
+            port = some_port()
+            try:
+                experiment = Experiment(self.bench, start(port), port)
+            except AssertionError as error:
+                if "manager ended at once" in str(error):
+                    continue
+                raise
             status = eventually(experiment.has_begun, seconds=PATIENCE)
             if status != "ERROR":
                 return experiment
             self.nnictl("stop", experiment.id, check=False)
+        raise AssertionError("NNI does not come up on this machine")
 
     def foreground(self, roles, **config):
         """`hpo-nni run`; again where NNI lost patience with its dispatcher."""
@@ -320,7 +327,7 @@ class Chain:
         return self.known() - before or (set() if process.poll() is None else {"nothing"})
 
     def hpo_nni_run(self, config):
-        port = free_port(random.randrange(20_000, 40_000))
+        port = some_port()
         output = (config.parent / f"{config.stem}.out").open("w")
         process = subprocess.Popen(
             [sys.executable, "-m", "hpo_nni.cli", "run", str(config), f"--port={port}"],
@@ -397,6 +404,11 @@ class Chain:
         return done.stdout + done.stderr
 
 
+def some_port():
+    """Below those that the kernel gives to connections, and unlikely to be another chain's."""
+    return free_port(random.randrange(20_000, 32_000))
+
+
 def kill(pid):
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
@@ -448,7 +460,7 @@ def test_nothing_of_a_trial_runs_after_it(chains, request, name, path):
         chains(one)
     state, shown, seconds, reason = chains(name).rows[path].result()
 
-    note(name, path, state, shown, f"{seconds:.1f}", reason.splitlines()[0])
+    note(name, path, state, shown, f"{seconds:.1f}", (reason.splitlines() or [""])[0])
     assert (state, shown) == expected_of(path), reason
 
 
