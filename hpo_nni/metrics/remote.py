@@ -73,6 +73,7 @@ class RemoteFolder:
         self._mirror = mirror
         self._presence = Presence(str(self))
         self._files: dict[str, RemoteFile] = {}
+        self._listed: set[str] = set()  # by the last listing that went well
         self._fault: StoreError | None = None
 
     @property
@@ -84,6 +85,18 @@ class RemoteFolder:
         """Raise TransientStoreError if the last listing, or reading of a file, ended with one."""
         for fault in (self._fault, *(file.fault for file in self._files.values())):
             if isinstance(fault, TransientStoreError):
+                raise fault
+
+    def raise_if_partial(self) -> None:
+        """Raise StoreError if some of it could be read and more of it cannot be.
+
+        Of what could never be read, `absence` tells. A file that has been deleted is not missed.
+        """
+        if not any(file.is_begun for file in self._files.values()):
+            return
+        there = [file for name, file in self._files.items() if name in self._listed]
+        for fault in (self._fault, *(file.fault for file in there if file.behind)):
+            if fault is not None:
                 raise fault
 
     @property
@@ -100,6 +113,8 @@ class RemoteFolder:
                     self._uris = [uri]
                     self._note(uri, listed)
                     break
+            else:
+                self._listed = set()
         except StoreError as error:
             self._fault = error
             self._presence.lost(OSError(errno.EIO, error.message))
@@ -109,6 +124,7 @@ class RemoteFolder:
         return self._files
 
     def _note(self, uri: str, listed: Sequence[Listed]) -> None:
+        self._listed = {entry.name for entry in listed}
         for entry in listed:
             if entry.name not in self._files:
                 mirror = self._mirror / entry.name if self._mirror else None
@@ -141,6 +157,11 @@ class RemoteFile:
     def behind(self) -> int:
         """How many bytes there are that have not been read."""
         return max(0, self._size - self._offset)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether anything has been read."""
+        return self._offset > 0
 
     def note(self, listed: Listed) -> None:
         """Take what a listing says; a shorter file is another one and begins anew."""

@@ -164,7 +164,8 @@ class Meter:
         """Read all that a step has written; what was read stays read when this raises.
 
         Raises:
-            TransientStoreError: a store did not answer, and the score may be in what is missing.
+            StoreError: some has been read and the rest cannot be, so the score may be in what is
+                missing; TransientStoreError where a store did not answer.
             MetricError: a policy says that the trial must fail.
         """
         behind = -1
@@ -176,8 +177,11 @@ class Meter:
                 if folder is not None and not (followed.is_reported or followed.is_awaited):
                     folder.raise_fault()
                     behind += folder.behind
-            if behind == before:  # what cannot be read at all, `account` tells
-                return
+            if behind == before:
+                break
+        for followed in self._followed:  # what cannot be read at all, `account` tells
+            if followed.name in self._folders and not followed.is_awaited:
+                self._folders[followed.name].raise_if_partial()
 
     def complete(self, step: str) -> None:
         """Note that a step of the trial has ended: the sources that it wrote are complete.

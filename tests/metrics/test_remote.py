@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import oss2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -239,6 +240,64 @@ def test_any_store_will_do(tmp_path, frame, event):
     source = open_source("summary", [RemoteFolder(LocalStore(), [str(tmp_path)])], ["auc"], {})
 
     assert steps(source.poll()) == [(1, {"auc": 0.5})]
+
+
+def refusal(**where):
+    return RequestFault(Action.REFUSE, "GET", status=403, code="AccessDenied", times=0, **where)
+
+
+@pytest.fixture
+def half_read(store, put, frame, event):
+    """A folder of which the first of two records has been read; and its source."""
+    folder = RemoteFolder(store, [EVAL_VAL])
+    source = EventSource(folder, ["auc"])
+    put([frame(event(1, auc=0.5))])
+    assert steps(source.poll()) == [(1, {"auc": 0.5})]
+    put([frame(event(1, auc=0.5)), frame(event(2, auc=0.25))])
+    return folder, source
+
+
+@pytest.mark.parametrize("fault", [{"query": "list-type"}, {"path": "tfevents"}])
+def test_that_more_cannot_be_read_is_an_error_where_some_could(half_read, server, fault):
+    """A key that expired, a right that was taken away: the score may be in what is missing."""
+    folder, source = half_read
+    folder.raise_if_partial()
+    server.faults.add(refusal(**fault))
+
+    assert source.poll() == []
+
+    folder.raise_fault()  # trying again does not help
+    with pytest.raises(StoreError, match="AccessDenied"):
+        folder.raise_if_partial()
+
+
+def test_what_could_never_be_read_is_for_the_account(store, server, put, frame, event):
+    folder = RemoteFolder(store, [EVAL_VAL])
+    source = EventSource(folder, ["auc"])
+    put([frame(event(1, auc=0.5))])
+    server.faults.add(refusal())
+
+    assert source.poll() == []
+
+    folder.raise_if_partial()
+    assert "AccessDenied" in source.account()
+
+
+def test_a_file_that_was_deleted_before_it_was_read_is_not_missed(store, server, put, frame, event):
+    folder = RemoteFolder(store, [EVAL_VAL])
+    source = EventSource(folder, ["auc"])
+    put([frame(event(1, auc=0.5))])
+    source.poll()
+    put([frame(event(2, auc=0.25))], name=f"{NAME}2")
+    server.faults.add(
+        RequestFault(Action.REFUSE, "GET", path="worker2", status=404, code="NoSuchKey")
+    )
+    assert source.poll() == []
+    auth = oss2.Auth("id-123456", "secret-123")
+    oss2.Bucket(auth, server.endpoint, "bkt").delete_object(f"model/exp_trial/eval_val/{NAME}2")
+
+    assert source.poll() == []
+    folder.raise_if_partial()
 
 
 def test_what_could_not_be_read_for_now_is_raised_until_it_is_read(

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hpo_nni.errors import MetricError, SilentMetricError
+from hpo_nni.errors import MetricError, SilentMetricError, StoreError
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import JUDGED, EvaluationRecord, ExperimentRecord, TrialRecord
+from hpo_nni.testing.cloud.faults import Action, RequestFault
+from hpo_nni.testing.cloud.oss_server import OssServer
+from hpo_nni.testing.cloud.trainer.events import header, scalars
 from hpo_nni.trial.meter import Meter
 from hpo_nni.trial.place import Place
 from hpo_nni.trial.settings import Substitutions, load_settings
@@ -251,3 +254,38 @@ def test_damaged_records_are_counted_in_the_log(rig, caplog):
 
     assert rig.meter.final().score == 0.75
     assert "m.jsonl" in caplog.text
+
+
+ON_OSS = """metric_type=summary
+metric_source=oss://bkt/m/"""
+ACCOUNT = """report_interval=0
+[oss_config]
+endpoint=env:OSS_HERE
+accessKeyID=env:AK
+accessKeySecret=env:SK"""
+
+
+def test_what_the_service_refuses_in_the_end_is_no_score(rig, tmp_path, monkeypatch):
+    """The job went well, and what it wrote last cannot be read any more."""
+    monkeypatch.setenv("AK", "meter-id")
+    monkeypatch.setenv("SK", "meter-secret")
+    with OssServer(tmp_path / "oss", {"meter-id": "meter-secret"}, buckets=["bkt"]) as server:
+        monkeypatch.setenv("OSS_HERE", server.endpoint)
+        rig = rig(
+            ("metric_type=json\nmetric_source=${NNI_OUTPUT_DIR}/m.jsonl", ON_OSS),
+            ("'auc': 1, 'loss': -0.5, 'time': 0", "'auc': 1"),
+            ("report_interval=0", ACCOUNT),
+        )
+        file = header() + scalars(1, {"auc": 0.5})
+        server.write("bkt", "m/events.out.tfevents.1.here", file)
+        rig.meter.catch_up()
+        file += scalars(2, {"auc": 0.25})
+        server.write("bkt", "m/events.out.tfevents.1.here", file)
+        server.faults.add(
+            RequestFault(Action.REFUSE, "GET", status=403, code="SecurityTokenExpired", times=0)
+        )
+
+        with pytest.raises(StoreError, match="SecurityTokenExpired"):
+            rig.meter.catch_up()
+
+    assert rig.evaluations() == [(1, 0.5)]
