@@ -18,6 +18,7 @@ import re
 import signal
 import subprocess
 import sys
+import traceback
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -243,6 +244,8 @@ def _serve() -> None:
                 status = _run(json.loads(line))
             except SystemExit as error:
                 status = int(error.code or 0)
+            except Exception:  # noqa: BLE001  (a status is all that it can answer with)
+                traceback.print_exc()
             finally:
                 sys.stdout.flush()
                 sys.stderr.flush()

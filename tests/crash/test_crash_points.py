@@ -66,7 +66,7 @@ def crash(world, nursery, scenario, point, tally):
             again = here.trial(nursery)
             last = facts(here)["trials"][-1]
             if (again.status, last.state, last.score) != (0, TrialState.SUCCEEDED, SCORE):
-                tally.note("lost", point, f"{last} {again.printed}")
+                tally.note("lost", point, f"{again.status} {last} {again.printed}")
         elif [one.score for one in succeeded] != [SCORE]:
             tally.note("lost", point, succeeded)
         check_clean(here, point, tally)
@@ -160,5 +160,5 @@ def visit(world, nursery, scenario):
 def test_wherever_a_trial_dies_nothing_is_left_doubled_or_lost(world, nursery, scenario):
     tally = visit(world, nursery, scenario)
 
-    assert tally.places == []
+    assert not tally.places, "\n".join(tally.places)
     assert tally.alive > 0, "so there was something to clean up"
