@@ -68,36 +68,30 @@ t test of AutoTuner against that tuner over runs, after the last count."""
 
 
 def _section(runs: Sequence[Mapping[str, Any]], workers: int) -> str:
-    points = [point for point in POINTS if complete_runs(runs, workers, point).get(OURS)]
-    if not points:
+    found = {point: complete_runs(runs, workers, point) for point in POINTS}
+    found = {point: each for point, each in found.items() if each.get(OURS)}
+    if not found:
         return ""
-    last = points[-1]
-    found = complete_runs(runs, workers, last)
-    pairs = sorted(found[OURS])
+    peers = {peer for each in found.values() for peer in each}
+    first = min(found)
     rows = []
-    for peer in sorted(found, key=lambda peer: _mean(found[peer], points[-1])):
-        cells = [
-            _cell(complete_runs(runs, workers, point).get(peer, {}), point) for point in points
-        ]
-        rows.append(
-            [
-                peer,
-                *cells,
-                _compared(found[OURS], found[peer], last),
-                _thinking(runs, peer, workers),
-            ]
-        )
-    ratios = ["AutoTuner / Optuna TPE", *(_ratio(runs, workers, point) for point in points), "", ""]
-    head = ["tuner", *(f"after {point}" for point in points), "p", "s per proposal"]
-    seeds = sorted({seed for _, seed in pairs})
-    intro = (
-        f"{len({task for task, _ in pairs})} tasks, {len(seeds)} seeds, {len(pairs)} runs of each."
-    )
-    return "\n\n".join([intro, _table(head, [*rows, ratios]), _by_task(runs, workers, last)])
+    for peer in sorted(peers, key=lambda peer: _mean(found[first].get(peer, {}), first)):
+        cells = [_cell(each.get(peer, {}), point) for point, each in found.items()]
+        last = max(point for point, each in found.items() if peer in each)
+        tested = _compared(found[last][OURS], found[last][peer], last)
+        rows.append([peer, *cells, tested, _thinking(runs, peer, workers)])
+    ratios = ["AutoTuner / Optuna TPE", *(_ratio(each, point) for point, each in found.items())]
+    counts = ["runs", *(str(len(each[OURS])) for each in found.values())]
+    head = ["tuner", *(f"after {point}" for point in found), "p", "s per proposal"]
+    pairs = found[first][OURS]
+    seeds, tasks = {seed for _, seed in pairs}, {task for task, _ in pairs}
+    intro = f"{len(tasks)} tasks, {len(seeds)} seeds."
+    table = _table(head, [*rows, [*ratios, "", ""], [*counts, "", ""]])
+    most = max(point for point, each in found.items() if len(each[OURS]) == len(pairs))
+    return "\n\n".join([intro, table, _by_task(found[most], most)])
 
 
-def _by_task(runs: Sequence[Mapping[str, Any]], workers: int, evaluations: int) -> str:
-    found = complete_runs(runs, workers, evaluations)
+def _by_task(found: Regrets, evaluations: int) -> str:
     peers = [OURS, *sorted(set(found) - {OURS})]
     names = sorted({task for task, _ in found[OURS]})
     rows = []
@@ -105,9 +99,8 @@ def _by_task(runs: Sequence[Mapping[str, Any]], workers: int, evaluations: int) 
         row = [name]
         for peer in peers:
             steps = [steps for (task, _), steps in found[peer].items() if task == name]
-            row.append(
-                f"{np.mean([regret_at(s, evaluations) for s in steps]):.4f}" if steps else ""
-            )
+            mean = np.mean([regret_at(s, evaluations) for s in steps]) if steps else None
+            row.append("" if mean is None else f"{mean:.4f}")
         rows.append(row)
     return f"Mean regret after {evaluations}, by task:\n\n" + _table(["task", *peers], rows)
 
@@ -128,10 +121,8 @@ def _cell(found: Mapping[tuple[str, int], Any], point: int) -> str:
     return f"{values.mean():.4f} ± {half:.4f}"
 
 
-def _ratio(runs: Sequence[Mapping[str, Any]], workers: int, point: int) -> str:
-    found = complete_runs(runs, workers, point)
-    peers = [peer for peer in found if peer.startswith(LIGHT)]
-    best = min(_mean(found[peer], point) for peer in peers)
+def _ratio(found: Regrets, point: int) -> str:
+    best = min(_mean(found[peer], point) for peer in found if peer.startswith(LIGHT))
     return f"**{_mean(found[OURS], point) / best:.2f}**"
 
 

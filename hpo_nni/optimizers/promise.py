@@ -33,7 +33,7 @@ MOST_STOPPED = 60  # early-stopped ones on top
 MOST_JUDGED = 160  # in the model of what can run
 GOOD = 5  # places around which is searched
 DRAWS = 32  # of the objectives, where there are several
-FAILED_WEIGHT = 0.5  # a failure of unknown cause, where an infeasible point is 1
+FAILED_WEIGHT = 0.8  # a failure of unknown cause, where an infeasible point is 1
 SMOOTH = Caution(shortest=-1.0)
 STEPS = Caution(shortest=-1.0, least_noise=math.log(0.05))
 DOUBT, VETO = 0.3, 100.0  # the chance below which a point is as good as impossible
