@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hpo_nni.errors import CommandSyntaxError
+from hpo_nni.inspection.statements import tables_of
 from hpo_nni.platforms.maxcompute_edits import PARAMETER
 from hpo_nni.platforms.maxcompute_tables import TablePath, tables_in
 from hpo_nni.platforms.pai_command import is_pai_command, parse_pai_command
@@ -36,6 +37,8 @@ class Need:
         where: `file:line key` of what names it.
         is_ours: whether trials themselves need it, and not only their jobs.
         table: of the kind `table`.
+        may_be_empty: whether a table without rows will do.
+        may_come_later: whether a step of the trial may make the table.
     """
 
     kind: str
@@ -43,6 +46,8 @@ class Need:
     where: str
     is_ours: bool = True
     table: TablePath = _NO_TABLE
+    may_be_empty: bool = False
+    may_come_later: bool = False
 
     @property
     def is_in_maxcompute(self) -> bool:
@@ -61,27 +66,42 @@ def needs_of(settings: TrialSettings, environ: Mapping[str, str]) -> list[Need]:
     Raises:
         SettingsError: the project is a reference that leads nowhere.
     """
-    found = [*_of_steps(settings, environ), *_of_files(settings), *_of_metrics(settings)]
+    odps = settings.accounts.odps
+    is_asked = settings.platform == MAXCOMPUTE or settings.metrics.kind == "table"
+    project = odps.get("project", environ, settings.accounts.directory) if odps and is_asked else ""
+    found = [
+        *_of_steps(settings, project),
+        *_of_files(settings),
+        *_of_metrics(settings, project),
+    ]
     unique: dict[tuple[str, str], Need] = {}
     for need in found:
         old = unique.get((need.kind, need.what))
-        if old is None or (need.is_ours and not old.is_ours):
+        if (
+            old is None
+            or (need.is_ours and not old.is_ours)
+            or (old.may_be_empty and not need.may_be_empty)
+        ):
             unique[need.kind, need.what] = need
     return list(unique.values())
 
 
-def _of_steps(settings: TrialSettings, environ: Mapping[str, str]) -> Iterator[Need]:
+def _of_steps(settings: TrialSettings, project: str) -> Iterator[Need]:
     name = settings.path.name
     if settings.platform != MAXCOMPUTE:
         return
     odps = settings.accounts.odps
     if odps is not None:
-        project = odps.get("project", environ, settings.accounts.directory)
         yield Need("project", project, odps.places.get("project", name))
     made = {file.target for file in settings.files}
     for step in settings.steps:
         where = f"{name}:{step.line} {step.key}"
         if not is_pai_command(step.command):
+            found = tables_of(step.command)
+            for table in (TablePath(one.project or project, one.name) for one in found.needed):
+                if str(table) not in made:
+                    yield from _named(table, where)
+            made |= {str(TablePath(one.project or project, one.name)) for one in found.made}
             continue
         try:
             xflow = parse_pai_command(step.command)
@@ -96,10 +116,7 @@ def _of_parameters(xflow: XFlow, where: str, made: set[str]) -> Iterator[Need]:
     """What one command needs, save for what the trial itself has made by then."""
     for key, value in xflow.parameters.items():
         place = f"{where} -D{key}"
-        for table in tables_in(value):
-            yield Need("project", table.project, place)
-            if not _OUTPUT.search(key):
-                yield Need("table", str(table), place, table=table)
+        yield from _of_tables(key, value, place, made)
         if key in _OBJECTS and value.startswith("oss://"):
             if value not in made:
                 yield Need("object", value, place, is_ours=False)
@@ -110,6 +127,30 @@ def _of_parameters(xflow: XFlow, where: str, made: set[str]) -> Iterator[Need]:
         else:
             for uri in _URI.findall(value):
                 yield Need("folder", _bucket_of(uri), place, is_ours=False)
+
+
+def _of_tables(key: str, value: str, place: str, made: set[str]) -> Iterator[Need]:
+    """The tables of one parameter; those that the job writes are there for later steps."""
+    for table in tables_in(value):
+        yield Need("project", table.project, place)
+        whole = str(TablePath(table.project, table.name))
+        if _OUTPUT.search(key):
+            made.add(whole)
+        elif whole not in made:
+            yield Need("table", str(table), place, table=table)
+
+
+def _named(table: TablePath, where: str, *, may_come_later: bool = False) -> Iterator[Need]:
+    """A table in a statement, which may have a filter, or fill the table first."""
+    yield Need("project", table.project, where)
+    yield Need(
+        "table",
+        str(table),
+        where,
+        table=table,
+        may_be_empty=True,
+        may_come_later=may_come_later,
+    )
 
 
 def _bucket_of(uri: str) -> str:
@@ -131,10 +172,14 @@ def _of_files(settings: TrialSettings) -> Iterator[Need]:
             yield Need("target", f"{file.target.rpartition('/')[0]}/", where)
 
 
-def _of_metrics(settings: TrialSettings) -> Iterator[Need]:
-    metrics = settings.metrics
+def _of_metrics(settings: TrialSettings, project: str) -> Iterator[Need]:
+    metrics, name = settings.metrics, settings.path.name
     for key, source in metrics.sources:
-        if source.startswith("oss://"):
-            line = metrics.lines.get(key)
-            name = settings.path.name
-            yield Need("folder", source, f"{name}:{line} {key}" if line else f"{name} {key}")
+        line = metrics.lines.get(key)
+        where = f"{name}:{line} {key}" if line else f"{name} {key}"
+        if metrics.kind == "table":
+            for one in tables_of(source).needed:
+                table = TablePath(one.project or project, one.name)
+                yield from _named(table, where, may_come_later=True)
+        elif source.startswith("oss://"):
+            yield Need("folder", source, where)

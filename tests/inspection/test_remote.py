@@ -130,6 +130,48 @@ def test_what_is_not_there_is_told_with_what_to_do(inspect, change, told, hint):
     assert problem.where.startswith("trial.ini:")
 
 
+SQL = "cmd2=insert overwrite table empty select * from demo.{} where dt='20220617'\n"
+STATEMENT = "metric_type=table\nmetric_source=select step, auc from {}"
+SUMMARY = "metric_type=summary\nmetric_source=oss://bkt/model/${exp_id}_${trial_id}/eval_val/"
+
+
+def test_tables_in_statements_are_looked_for(inspect):
+    found = inspect(
+        ("[metric_config]", f"{SQL.format('train')}[metric_config]"),
+        (SUMMARY, STATEMENT.format("deep")),
+    )
+
+    assert found.problems == []
+    assert "table        odps://demo/tables/empty: 0 rows" in found.report
+    assert "table        odps://demo/tables/train: 600 rows in 2 partitions" in found.report
+    assert "table        odps://demo/tables/deep: 120 rows in 3 partitions" in found.report
+
+
+def test_a_table_that_a_statement_reads_and_nobody_makes_is_told(inspect):
+    (problem,) = inspect(
+        ("[metric_config]", f"{SQL.format('tarin')}[metric_config]"),
+    ).problems
+
+    assert "tarin" in problem.message
+    assert problem.where == "trial.ini:11 cmd2"
+
+
+def test_what_an_earlier_step_makes_need_not_be_there(inspect):
+    steps = "cmd2=create table new as select * from test\ncmd3=select count(*) from new\n"
+
+    assert inspect(("[metric_config]", f"{steps}[metric_config]")).problems == []
+
+
+def test_a_table_of_metrics_may_come_later(inspect):
+    found = inspect((SUMMARY, STATEMENT.format("results")))
+
+    assert found.problems == []
+    assert any(
+        "tables/results: not there yet; a step of the trial has to make it" in line
+        for line in found.report
+    )
+
+
 def test_all_faults_come_at_once(inspect):
     found = inspect(
         ("tables/test", "tables/tset"),
