@@ -93,16 +93,16 @@ class Experiment:
         return Ledger.open(self.bench.folder.working_directory)
 
     def trial(self, role, is_ready=lambda ledger, trial: not trial.state.is_final):
-        """The newest trial of a role, once it is ready."""
+        """A trial of a role that is ready, as soon as there is one."""
 
         def look():
             with self.ledger as ledger:
                 found = [
                     trial
                     for trial in ledger.trials(self.id)
-                    if trial.parameters.get("${role}") == role
+                    if trial.parameters.get("${role}") == role and is_ready(ledger, trial)
                 ]
-                return found[-1] if found and is_ready(ledger, found[-1]) else None
+                return found[-1] if found else None
 
         return eventually(look, seconds=PATIENCE)
 
