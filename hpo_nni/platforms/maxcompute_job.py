@@ -61,6 +61,7 @@ class MaxComputeJob:
         self._final: JobStatus | None = None
         self._names: dict[str, list[str]] = {}  # id -> its tasks
         self._tails: dict[str, SlidingTail] = {}  # stream -> what has been read of it
+        self._holed: set[str] = set()  # streams of which lines were lost
         self._silent: set[str] = set()  # ids of parts that print no more, and have been read
 
     @property
@@ -110,7 +111,10 @@ class MaxComputeJob:
             for task in self._task_names(part):
                 for stream, text in self._logs(part, task).items():
                     tail = self._tails.setdefault(f"{part} {stream}", SlidingTail())
+                    known_gaps = tail.gaps
                     found.append(tail.lines(text) + (tail.rest() if is_over else ""))
+                    if tail.gaps > known_gaps:
+                        self._tell_of_gap(part, stream)
             if is_over:
                 self._silent.add(part)
         return "".join(found)
@@ -201,6 +205,18 @@ class MaxComputeJob:
         except PlatformError as error:  # not every kind of task has logs to read
             logger.debug("%s: no logs of %s: %s", self._id, task, error)
             return {}
+
+    def _tell_of_gap(self, part: str, stream: str) -> None:
+        """Say once of each stream that lines were lost: a metric may be among them."""
+        if f"{part} {stream}" not in self._holed:
+            self._holed.add(f"{part} {stream}")
+            logger.warning(
+                "%s %s prints more between two looks than the service keeps: lines of %s are lost"
+                " (hint: a shorter poll_interval, or metric_type=summary)",
+                self._parts[part],
+                part,
+                stream.rpartition(" ")[2],
+            )
 
     def _task_names(self, instance_id: str) -> list[str]:
         known = self._names.get(instance_id)

@@ -125,3 +125,23 @@ def test_word_that_the_client_does_not_know_is_no_end(server, add, attach):
 
     with pytest.raises(TransientPlatformError, match="DREAMING"):
         attach("job").status()
+
+
+def test_lines_that_came_and_went_between_two_looks_are_missed_aloud(server, add, attach, caplog):
+    add("job")
+    part = add("part", "PS")
+    server.answers = {("xresult", "job"): actions(("Instance", "train", "part"))}
+    job = attach("job")
+    job.status()
+    part.log.append("auc=0.5")
+    assert job.new_output() == "auc=0.5\n"
+
+    for number in range(2):
+        part.log.extend(f"{number} step {step} of many" for step in range(8000))
+        printed = job.new_output().splitlines()
+
+    assert printed[-1] == "1 step 7999 of many"
+    assert len(printed) < 8000
+    told = [text for text in caplog.messages if "lines of stdout are lost" in text]
+    assert len(told) == 1
+    assert told[0].startswith("train part prints more")
