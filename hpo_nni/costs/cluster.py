@@ -1,8 +1,8 @@
 """What a job takes, from the `-Dcluster` of a `PAI` command.
 
 EasyRec's documents refer to those of PAI-TensorFlow for it, where 100 is one card
-(https://help.aliyun.com/document_detail/154186.html, `gpuRequired`). That 100 of `cpu` are one core,
-and that `memory` is in MB, is our reading of the examples there: no sentence that says so was found.
+(https://help.aliyun.com/document_detail/154186.html, `gpuRequired`). That 100 of `cpu` are one
+core, and that `memory` is in MB, is our reading of the examples: we found no sentence that says so.
 """
 
 from __future__ import annotations
