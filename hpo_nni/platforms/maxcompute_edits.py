@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 PARAMETER = "edit_config_json"
 LONGEST_KEY = 1000  # characters of JSON, quotes included; YAML ends at 1,024
+_INDEX = re.compile(r"-?\d+")
+_SLICE = re.compile(r"(?:-?\d+)?:(?:-?\d+)?")
+# one field or one of its items, an operator, a bare value
+_CONDITION = re.compile(r"\w+(?:\[\d+\])?(?:>=|<=|>|<|=)(?![=\s\"']).*", re.DOTALL)
 EXACT = 2**53  # up to here a whole float is one integer
 _SEPARATOR = re.compile(r";(?![^\[\]]*\])")
 # of a date or a tag that is none, as in `!!int x`, and of too many brackets
@@ -103,8 +107,59 @@ def _untied(point: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             inner = {name: item for name, item in value.items() if name != "_name"}
             yield from _untied(inner)
             continue
-        keys = [part.strip() for part in _SEPARATOR.split(key)]
+        keys = [_as_easyrec_has_it(part.strip()) for part in _SEPARATOR.split(key)]
         yield from zip(keys, _parts(value, len(keys), key), strict=True)
+
+
+def _as_easyrec_has_it(key: str) -> str:
+    """The key without our `+`, for EasyRec adds fields anyway.
+
+    Raises:
+        ValueMismatchError: its editor would pass over the key, or do harm.
+    """
+    key = key.removeprefix("+").lstrip()
+    foreign = _foreign_form(key)
+    if foreign:
+        raise ValueMismatchError(
+            f"{key}: EasyRec's own editor, which gets it in -D{PARAMETER}, {foreign}",
+            hint="write the key otherwise, or let the edited config be uploaded (see"
+            " [params_config]): there it works",
+        )
+    return key
+
+
+def _foreign_form(key: str) -> str:
+    """What EasyRec does not have of a key path, as the end of a sentence; empty if it has all."""
+    if key.startswith(("$.", "$[")) or key == "$":
+        return "knows no JSONPath"
+    inside, outside, at_end = _brackets(key)
+    if '"' in outside or "'" in outside:
+        return "knows no names in quotes"
+    if "[][]" in outside:
+        return "takes one pair of brackets"
+    for place, selector in enumerate(inside):
+        if _SLICE.fullmatch(selector):
+            if at_end and place == len(inside) - 1:
+                return f"empties the group around a slice at the end, such as [{selector}]"
+        elif not (_INDEX.fullmatch(selector) or _CONDITION.fullmatch(selector)):
+            return f"does not know [{selector}]"
+    return ""
+
+
+def _brackets(key: str) -> tuple[list[str], str, bool]:
+    """What stands in the outermost brackets, the rest with `[]` for them, and if one is last."""
+    inside, outside, depth = [], "", 0
+    for sign in key:
+        depth += sign == "["
+        if depth == 1 and sign == "[":
+            inside.append("")
+            outside += "[]"
+        elif depth == 0:
+            outside += sign
+        elif not (depth == 1 and sign == "]"):
+            inside[-1] += sign
+        depth -= sign == "]" and depth > 0
+    return inside, outside, outside.endswith("[]")
 
 
 def _parts(value: Any, count: int, key: str) -> list[Any]:

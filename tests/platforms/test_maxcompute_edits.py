@@ -113,3 +113,51 @@ def test_json_and_yaml_read_the_same_and_it_survives_quotes(edits):
 def test_whole_floats_are_written_as_integers(value, text):
     """A tuner gives 16.0; EasyRec takes only `16` for an integer, and either for a float."""
     assert write_edits({"k": value}) == f'{{"k": {text}}}'
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "f[:].dim",
+        "f[5:].dim",
+        "f[-1].dim",
+        "f[input_names[0]=user_id].dim",
+        "f[input_names[0]>=click_].dim",
+        "f[name=a b;c.d].dim",
+        "m.task_towers[0].dnn.hidden_units[0]",
+    ],
+)
+def test_keys_that_easyrec_documents_are_handed_over_as_they_are(key):
+    assert edits_of({key: 1}) == {key: 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("f[*].dim", "does not know [*]"),
+        ("f[0,2].dim", "does not know [0,2]"),
+        ("f[::2].dim", "does not know [::2]"),
+        ("f[dim].dim", "does not know [dim]"),
+        ("f[type!=a].dim", "does not know [type!=a]"),
+        ("f[type==a].dim", "does not know [type==a]"),
+        ("f[type = a].dim", "does not know [type = a]"),
+        ('f[type="a"].dim', "does not know"),
+        ("f[dnn.use_bn=true].dim", "does not know"),
+        ("f[dim>=8][dim<16].dim", "one pair of brackets"),
+        ("m.dnn.hidden_units[:]", "empties the group around a slice at the end"),
+        ('m."a.b"', "no names in quotes"),
+        ("$.f[0].dim", "no JSONPath"),
+        ("a;f[*].dim", "does not know [*]"),
+    ],
+)
+def test_keys_that_only_our_editor_knows_are_not_handed_over(key, told):
+    """It would pass over them without a word, and train the untuned config."""
+    with pytest.raises(ValueMismatchError) as caught:
+        edits_of({key: "1;2" if ";" in key else 1})
+
+    assert told in caught.value.message
+    assert "[params_config]" in caught.value.hint
+
+
+def test_our_sign_for_a_field_that_is_added_stays_here():
+    assert edits_of({"+train_config.x": 1}) == {"train_config.x": 1}
