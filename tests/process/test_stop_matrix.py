@@ -340,6 +340,13 @@ class Chain:
         output.close()
         return port, process
 
+    def close(self):
+        """Stop what a fault has left running."""
+        with Ledger.open(self.bench.folder.working_directory) as ledger:
+            for experiment in ledger.experiments():
+                if experiment.manager is not None and experiment.manager.is_alive():
+                    self.nnictl("stop", experiment.id, check=False)
+
     def known(self):
         if not (self.bench.folder.working_directory / LEDGER_NAME).is_file():
             return set()
@@ -439,8 +446,7 @@ def chains(local_bench, cloud_bench):
     yield start
     for name, thread in threads.items():
         thread.join()
-        for experiment_id in made[name].known():
-            made[name].nnictl("stop", experiment_id, check=False)
+        made[name].close()
 
 
 def rows():
