@@ -79,6 +79,8 @@ def notify(notice: Notice, *, directory: Path, settings_file: Path) -> None:
         directory: that of the ledger, NNI's working directory.
         settings_file: the ini that may have a `[monitor_config]`; a job's record names it.
     """
+    if not _names_a_webhook(settings_file):
+        return
     _senders[:] = [sender for sender in _senders if sender.poll() is None]
     try:
         sender = subprocess.Popen(
@@ -94,3 +96,11 @@ def notify(notice: Notice, *, directory: Path, settings_file: Path) -> None:
             pipe.write(notice.dump().encode("utf-8", "replace"))
     except OSError as error:
         logger.warning("a notice cannot be sent (%s): %s", error, notice.text[:200])
+
+
+def _names_a_webhook(settings_file: Path) -> bool:
+    """Whether it is worth a process to look closer."""
+    try:
+        return b"[monitor_config]" in settings_file.read_bytes()
+    except OSError:
+        return False

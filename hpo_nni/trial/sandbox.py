@@ -43,6 +43,7 @@ _RENDER_ERRORS = (
     AttributeError,
     LookupError,
     MemoryError,
+    NameError,  # Jinja writes 1e999 into its code as inf
     RecursionError,
     TypeError,
     ValueError,
