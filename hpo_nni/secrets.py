@@ -91,7 +91,12 @@ class Reference:
 
     @property
     def is_placeholder(self) -> bool:
-        """Whether it stands for nothing yet: empty, `xxx`, `<your key>` and the like."""
+        """Whether it stands for nothing yet: empty, `xxx`, `<your key>` and the like.
+
+        A variable may have any name.
+        """
+        if self.kind == "env":
+            return not self.name
         value = self.plain.reveal() if self.plain is not None else self.name
         return _PLACEHOLDER.fullmatch(value) is not None
 
@@ -131,7 +136,8 @@ class Reference:
             value = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-            raise _fault(f"the file {path} cannot be read: {reason}") from error
+            hint = "is the path right? A relative one starts at the folder of the settings"
+            raise _fault(f"the file {path} cannot be read: {reason}", hint) from error
         if not value:
             raise _fault(f"the file {path} is empty", "it holds the value and nothing else")
         return value

@@ -73,8 +73,15 @@ def test_references_are_resolved_where_they_lead(tmp_path):
 def test_a_reference_that_leads_nowhere_says_why(tmp_path, text, message):
     (tmp_path / "empty").touch()
 
-    with pytest.raises(SettingsError, match=message):
+    with pytest.raises(SettingsError, match=message) as caught:
         Reference.parse(text).resolve({"EMPTY": " "}, tmp_path)
+
+    assert all(problem.hint for problem in caught.value.problems), "there is a next step"
+
+
+@pytest.mark.parametrize("name", ["YOUR_TEAM_AK", "XX", "TODO"])
+def test_a_variable_may_be_called_like_a_placeholder(name):
+    assert Reference.parse(f"${{{name}}}").resolve({name: "key"}, Path()).reveal() == "key"
 
 
 def test_all_faults_of_a_key_pair_are_said_at_once_with_their_places():

@@ -101,7 +101,10 @@ def translate(
                     places,
                 ),
             )
-        return TransientPlatformError(f"cannot {what}: {endpoint} did not answer: {words}")
+        hint = _located("endpoint", f"does the way to {endpoint} break off?", places)
+        return TransientPlatformError(
+            f"cannot {what}: {endpoint} did not answer: {words}", hint=hint
+        )
     if isinstance(error, (ET.ParseError, KeyError, ValueError)):
         return TransientPlatformError(f"cannot {what}: the answer makes no sense: {error!r}")
     return _refusal(what, error, places)
