@@ -64,7 +64,8 @@ Made by `make bench-tuners`; every run is in `runs.jsonl`. Regret: 0 is the best
 median random configuration. ± is the half width of a 95 % interval of the mean over runs; a task
 with a seed is one run. The ratio is that of AutoTuner's mean to Optuna TPE's, the better of its two
 spellings (choices of numbers as names, or as ordered integers) at that point. p is that of a paired
-t test of AutoTuner against that tuner over runs, after the last count."""
+t test of AutoTuner against that tuner over runs, after the last count. Where there is no figure,
+nobody has run it for so long yet: the measurement goes on where it was when it is started again."""
 
 
 def _section(runs: Sequence[Mapping[str, Any]], workers: int) -> str:
