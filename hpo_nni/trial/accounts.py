@@ -129,6 +129,11 @@ class Accounts:
             raise SettingsError(list(dict.fromkeys(problems)))
         yield from found
 
+    def warnings(self) -> list[str]:
+        """A sentence for each pair of keys that stands plainly in the settings."""
+        given = [account.credentials for account in (self.oss, self.odps) if account]
+        return list(filter(None, (one.warning() for one in dict.fromkeys(given))))
+
     def store(self, uri: str) -> Store:
         """The store of a path or URI, opened with the account it needs."""
         connections = {"oss": self.connect_oss()} if uri.startswith("oss://") and self.oss else {}
@@ -174,7 +179,7 @@ def read_accounts(reading: Reading, directory: Path) -> Accounts:
     oss = _read_account(reading, OSS, None)
     odps = _read_account(reading, ODPS, oss)
     accounts = Accounts(directory, oss, odps)
-    _warn_of_plain(reading, accounts)
+    reading.warnings += accounts.warnings()
     return accounts
 
 
@@ -243,10 +248,3 @@ def _read_account(reading: Reading, name: str, fallback: Account | None) -> Acco
         tuple(places.items()),
     )
     return Account(credentials, values, places)
-
-
-def _warn_of_plain(reading: Reading, accounts: Accounts) -> None:
-    given = [account.credentials for account in (accounts.oss, accounts.odps) if account]
-    for credentials in dict.fromkeys(given):
-        if credentials.warning():
-            reading.warnings.append(credentials.warning())

@@ -71,7 +71,7 @@ def execute(arguments: argparse.Namespace, load: Loader) -> int:
         channel = _channel(place, arguments.params)
         if arguments.dry_run:
             point = channel.receive_point().parameters
-            settings = _load(load, arguments.config, substitutions_of(place, point))
+            settings = _load(load, arguments.config, substitutions_of(place, point), place)
             return _dry_run(settings, place, point)
         return _run(arguments.config, load, place, channel)
     except SettingsError as error:
@@ -113,10 +113,12 @@ def _read_point(file: Path) -> dict[str, Any]:
     return point
 
 
-def _load(load: Loader, config: Path, substitutions: Substitutions) -> TrialSettings:
+def _load(load: Loader, config: Path, substitutions: Substitutions, place: Place) -> TrialSettings:
     settings = load(config.resolve(), substitutions)
+    said_once = settings.accounts.warnings() if place.number > 0 else []  # by the first trial
     for warning in settings.warnings:
-        logger.warning("%s", warning)
+        if warning not in said_once:
+            logger.warning("%s", warning)
     rehearsal = Rehearsal.of_process()
     return settings if rehearsal is None else rehearsal.adapt(settings)
 
@@ -154,7 +156,7 @@ def _run(config: Path, load: Loader, place: Place, channel: TrialChannel) -> int
     shutdown.install()  # until here a signal just ends the process, while it waits for NNI
     place.output_directory.mkdir(parents=True, exist_ok=True)
     with Ledger.open(place.working_directory) as ledger:
-        trial = Trial(lambda words: _load(load, config, words), config, place, point, ledger)
+        trial = Trial(lambda words: _load(load, config, words, place), config, place, point, ledger)
         outcome = trial.run(channel, shutdown)
     if outcome.state is TrialState.SUCCEEDED:
         return 0

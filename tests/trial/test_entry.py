@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import TrialState
-from hpo_nni.trial.entry import TerminalChannel, main
+from hpo_nni.trial.entry import TerminalChannel, _load, main
+from hpo_nni.trial.place import find_place
+from hpo_nni.trial.settings import Substitutions, load_settings
 
 INI = """\
 [platform_config]
@@ -157,3 +160,31 @@ def test_json_parameters_keep_their_types(folder, run_trial):
 
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("number", "said"), [("0", 1), ("3", 0)])
+def test_plain_credentials_are_warned_of_by_the_first_trial_alone(
+    folder, monkeypatch, caplog, number, said
+):
+    account = "[oss_config]\nendpoint=e\naccessKeyID=LTAIplain\naccessKeySecret=plainsecret\n"
+    (folder / "trial.ini").write_text(INI + account)
+    output = folder / "expdir/E/trials/T"
+    output.mkdir(parents=True)
+    for name, value in {
+        "NNI_PLATFORM": "local",
+        "NNI_EXP_ID": "E",
+        "NNI_TRIAL_JOB_ID": "T",
+        "NNI_TRIAL_SEQ_ID": number,
+        "NNI_SYS_DIR": str(output),
+        "NNI_OUTPUT_DIR": str(output),
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings = _load(
+        load_settings,
+        folder / "trial.ini",
+        Substitutions(point={}),
+        find_place(os.environ, now=0.0, pid=1),
+    )
+
+    assert settings.warnings
+    assert caplog.text.count("plain credentials") == said
