@@ -18,7 +18,7 @@ from hpo_nni.testing.cloud.oss_server import OssServer
 from hpo_nni.testing.cloud.prompt_jobs import PromptMaxCompute
 from hpo_nni.testing.crash_points import SEEN, Nursery
 from hpo_nni.testing.processes import processes_with
-from hpo_nni.trial import cancelling
+from hpo_nni.trial import cancelling, reaping
 from hpo_nni.trial.place import LOCAL_FOLDER
 from hpo_nni.trial.reaping import Sweep
 
@@ -146,6 +146,7 @@ def nursery():
 def world(tmp_path, monkeypatch):
     """Make a world: `with world("local") as here`. No reaper starts: the test is the reaper."""
     monkeypatch.setattr(cancelling, "ABSENCE_SECONDS", 0.2)  # nothing is under way for so long here
+    monkeypatch.setattr(reaping, "FIRST_PAUSE", 0.02)
     kinds = {"local": on_this_machine, "maxcompute": on_maxcompute}
     count = iter(range(10_000))
 
