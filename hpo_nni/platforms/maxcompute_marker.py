@@ -17,10 +17,14 @@ from hpo_nni.errors import TransientPlatformError
 from hpo_nni.platforms.maxcompute_errors import MissingInstanceError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hpo_nni.platforms.maxcompute_service import MaxComputeService
 
 MARKER = "hpo_nni_job"
 SLACK_SECONDS = 900.0  # by which this machine's clock and the service's may differ
+_IN_VAIN = 2  # rounds without any answer, after which a search is given up for now
+_DOWN = 3  # requests that fail at the beginning of a round, after which it is given up
 _STAMP = re.compile(r"\d{14}")
 
 
@@ -46,21 +50,36 @@ class Markers:
     def find(self, name: str, since: float) -> list[str]:
         """The ids of all instances of this name since then, the oldest first.
 
+        Sources that cannot be read are asked for again at once, as long as others can: this is one
+        question in many requests. A service that loses a tenth of them would else hardly ever
+        answer it, and each pause brings new instances that have to be read, too.
+
         Raises:
-            TransientPlatformError: a source could not be read. All others have been, so that the
-                next search asks for those alone: a service that loses a tenth of all requests
-                would never let a long list through from its beginning to its end.
+            TransientPlatformError: twice in a row, none of the sources that were left could be
+                read. What has been read by then is not asked for again.
         """
-        found, faults = [], []
-        for one in sorted(self._service.recent(since)):
+        instances = sorted(self._service.recent(since))
+        left, in_vain = instances, 0
+        while left:
+            missing, fault = self._read(left)
+            in_vain = in_vain + 1 if len(missing) == len(left) else 0
+            if fault is not None and in_vain == _IN_VAIN:
+                raise fault
+            left = missing
+        return [one for one in instances if self._known[one].name == name]
+
+    def _read(self, instances: Sequence[str]) -> tuple[list[str], TransientPlatformError | None]:
+        """Read each source once; return those that could not be, and the last fault."""
+        missing, fault = [], None
+        for number, one in enumerate(instances):
             try:
-                if self.of(one).name == name:
-                    found.append(one)
+                self.of(one)
             except TransientPlatformError as error:
-                faults.append(error)
-        if faults:
-            raise faults[-1]
-        return found
+                missing.append(one)
+                fault = error
+                if number + 1 == len(missing) == _DOWN:  # it is out of order, not busy
+                    return list(instances), fault
+        return missing, fault
 
     def of(self, instance_id: str) -> Known:
         """What is known of an instance; of one that has been forgotten, nothing."""

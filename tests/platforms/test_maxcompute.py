@@ -687,16 +687,28 @@ def test_requests_are_signed_for_a_region_where_there_is_one(
     assert server.keyring.versions == {version}
 
 
-def test_a_search_that_some_answers_are_missing_from_asks_for_those_alone(
-    server, open_platform, tmp_path
-):
-    first = open_platform()
+@pytest.fixture
+def eight_jobs(server, open_platform, tmp_path):
+    platform = open_platform()
     for number in range(8):
-        first.submit(first.plan(JobSpec(f"job-{number}", "select 1", tmp_path, tmp_path)))
-    server.faults.add(RequestFault(Action.REFUSE, "GET", query="source", times=5, status=503))
-    other = open_platform()
+        spec = JobSpec(f"job-{number}", "select 1", tmp_path, tmp_path)
+        platform.submit(platform.plan(spec))
+
+
+def test_a_search_asks_again_for_the_answers_that_are_lost_on_the_way(
+    server, open_platform, eight_jobs
+):
+    lost = RequestFault(Action.DROP_AFTER, "GET", query="source", first=2, times=5)
+    server.faults.add(lost)
+
+    assert open_platform().find("job-7") is not None
+
+
+def test_a_search_that_nothing_answers_is_given_up_soon(server, open_platform, eight_jobs):
+    server.faults.add(RequestFault(Action.REFUSE, "GET", query="source", times=0, status=503))
+    before = len(server.exchanges)
 
     with pytest.raises(TransientPlatformError):
-        other.find("job-7")
+        open_platform().find("job-7")
 
-    assert other.find("job-7") is not None
+    assert len(server.exchanges) - before <= 8
