@@ -214,7 +214,7 @@ def report(soaked, found, concurrency):
     taken = len(soaked.jobs.instances.submitted())
     lines = [
         f"{len(found)} trials, {concurrency} at a time, in {rows[-1]['seconds']:.0f} s: {ends}",
-        f"{soaked.calls} calls, {100 * soaked.broken:.1f} % of them answered with an error or not",
+        f"{soaked.calls} calls, {100 * soaked.broken:.1f} % answered with an error or not at all",
         f"{taken} jobs taken up by the platform; none left, and no contradiction in the ledger",
         "",
         "| | second quarter | last quarter |",
