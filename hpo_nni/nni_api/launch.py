@@ -142,7 +142,7 @@ def launch(path: Path, options: LaunchOptions) -> RunningExperiment:
 def _start(config: Any, port: int, patience: float) -> RunningExperiment:
     experiment_module = importlib.import_module("nni.experiment")
     experiment = experiment_module.Experiment(config)
-    with _patience(patience) as started:
+    with _patience(patience) as started, _silence():
         try:
             experiment.start(port, False, experiment_module.RunMode.Detach)
         except Exception as error:
@@ -155,6 +155,17 @@ def _start(config: Any, port: int, patience: float) -> RunningExperiment:
         rest=RestClient(f"http://127.0.0.1:{port}"),
         process=started[0],
     )
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep NNI's launcher from announcing an end of what may be tried at another port."""
+    launcher = logging.getLogger("nni.experiment")
+    launcher.disabled = True
+    try:
+        yield
+    finally:
+        launcher.disabled = False
 
 
 def free_port(first: int = 8080) -> int:

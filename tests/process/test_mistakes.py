@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import socket
 import subprocess
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from hpo_nni.errors import NniError
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import TrialState
+from hpo_nni.nni_api import launch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -393,6 +396,18 @@ def test_wrong_arguments_are_named(experiment, arguments, told):
     assert code == 2, output
     assert told in output
     assert "Traceback" not in output
+
+
+@pytest.mark.nni
+def test_an_nni_that_does_not_come_up_is_one_error_and_nnis_launcher_adds_none(experiment, capfd):
+    """Its error would stand in the output of a launch that goes well at the next port."""
+    port = launch.free_port(random.randrange(20_000, 30_000))
+    options = launch.LaunchOptions(port=port, patience=0.0)
+
+    with pytest.raises(NniError, match="NNI did not start"):
+        launch.launch(experiment(maxTrialNumber=1).config, options)
+
+    assert "ERROR" not in "".join(capfd.readouterr())
 
 
 def test_a_port_that_is_taken_is_named(experiment):
