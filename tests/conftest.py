@@ -1,4 +1,4 @@
-"""What takes minutes and proves much runs when it is asked for: `make prove`."""
+"""For all tests: signals, what runs when it is asked for, and what must not be left."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def pytest_configure() -> None:
+    """Heed signals, whoever started us: what `&` and `nohup` ignore, our processes would, too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes and proves much, unless asked for it: `make prove`."""
     if "prove" in config.option.markexpr:
         return
     left_out = [item for item in items if item.get_closest_marker("prove")]
