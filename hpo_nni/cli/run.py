@@ -134,6 +134,7 @@ def _open_ledger(experiment: RunningExperiment) -> Ledger:
         return Ledger.open(experiment.working_directory)
     except HpoNniError:
         experiment.stop()
+        experiment.await_end()
         raise
 
 

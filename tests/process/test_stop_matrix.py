@@ -487,8 +487,8 @@ def has_name(item):
 HEAD = """\
 # What became of trials on every path, NNI {version}
 
-Written by `make prove`, {day}, on a machine with {cores} cores. Seconds: from the act to the moment
-when the platform's own record showed nothing of the trial any more.
+Written by the tests of `make prove`, {day}, on a machine with {cores} cores. Seconds: from the
+act to the moment when the platform's own record showed nothing of the trial any more.
 
 | platform | path | in the ledger | in NNI | seconds | reason |
 |---|---|---|---|---|---|

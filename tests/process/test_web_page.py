@@ -30,6 +30,7 @@ except KeyboardInterrupt:
     pass
 finally:
     running.stop()
+    running.await_end()
 """
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 SPACE = {
