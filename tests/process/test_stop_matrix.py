@@ -113,8 +113,10 @@ class Experiment:
         return status if status == "ERROR" or is_up else ""
 
     def running(self, role="running"):
-        """A trial of which the platform has said that it runs its job."""
-        return self.trial(role, has_job)
+        """A trial of which the platform has said that it runs its job, and NNI that it runs."""
+        trial = self.trial(role, has_job)
+        eventually(lambda: self.status_in_nni(trial.id) not in {"", "WAITING"}, seconds=PATIENCE)
+        return trial
 
     def status_in_nni(self, trial_id):
         path = self.bench.folder.working_directory / self.id / "db" / "nni.sqlite"
