@@ -66,6 +66,15 @@ class Store(Protocol):
         ...
 
 
+def decode_text(data: bytes, uri: str) -> str:
+    """The text of a file, with its line endings as they are; StoreError where it is not UTF-8."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        message = f"{uri} is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}"
+        raise StoreError(message, uri=uri, hint="save it as UTF-8") from error
+
+
 def open_store(uri: str, connections: Mapping[str, Any] | None = None) -> Store:
     """The store for this URI; a plain path is a local file.
 

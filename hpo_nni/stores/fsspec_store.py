@@ -12,7 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpo_nni.errors import MissingExtraError, StoreError, TransientStoreError
-from hpo_nni.stores.base import StoredFile
+from hpo_nni.stores.base import StoredFile, decode_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,12 +72,7 @@ class FsspecStore:
 
     def read_text(self, uri: str) -> str:
         """Return the text with its line endings as they are."""
-        data = self.read_range(uri, 0)
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            message = f"{uri} is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}"
-            raise StoreError(message, uri=uri, hint="save it as UTF-8") from error
+        return decode_text(self.read_range(uri, 0), uri)
 
     def write_text(self, uri: str, text: str) -> None:
         """Replace the text."""

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from hpo_nni.errors import StoreError
-from hpo_nni.stores.base import StoredFile
+from hpo_nni.stores.base import StoredFile, decode_text
 
 
 class LocalStore:
@@ -16,15 +16,10 @@ class LocalStore:
     def read_text(self, uri: str) -> str:
         """Return the text with its line endings as they are."""
         try:
-            return _path(uri).read_bytes().decode("utf-8")
+            data = _path(uri).read_bytes()  # of a pipe, too, in which no place can be sought
         except OSError as error:
             raise StoreError(f"cannot read {uri}: {error.strerror}", uri=uri) from error
-        except UnicodeDecodeError as error:
-            raise StoreError(
-                f"{uri} is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}",
-                uri=uri,
-                hint="save it as UTF-8",
-            ) from error
+        return decode_text(data, uri)
 
     def write_text(self, uri: str, text: str) -> None:
         """Write beside the target, flush to disk, rename over it; keeps the target's mode."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import oss2
 
 from hpo_nni.errors import StoreError, TransientStoreError
-from hpo_nni.stores.base import StoredFile
+from hpo_nni.stores.base import StoredFile, decode_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,12 +101,7 @@ class OssStore:
 
     def read_text(self, uri: str) -> str:
         """Return the text with its line endings as they are."""
-        data = self.read_range(uri, 0)
-        try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            message = f"{uri} is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}"
-            raise StoreError(message, uri=uri, hint="save it as UTF-8") from error
+        return decode_text(self.read_range(uri, 0), uri)
 
     def write_text(self, uri: str, text: str) -> None:
         """Replace the object."""
