@@ -136,9 +136,7 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
     costs = read_costs(reading, path.parent)
     check_costs(reading, costs, steps)
     metrics = SectionReader(reading, metric_settings.SECTION)
-    grace = platform.seconds("grace_seconds", 0.0)
-    if name == MAXCOMPUTE and "grace_seconds" in platform.entries:
-        platform.fault("grace_seconds", "MaxCompute stops jobs in its own time", "leave it out")
+    grace = _read_grace(platform, name)
     _warn_of_idle_keys(output)
     window = schedule.read_window(SectionReader(reading, schedule.SECTION))
     webhook = monitor.read_monitor(reading, path.parent)
@@ -159,7 +157,7 @@ def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
                 has_tables=accounts.odps is not None,
             ),
         ),
-        grace_seconds=grace if "grace_seconds" in platform.entries else None,
+        grace_seconds=grace,
         used_keys=_used_keys(reading.used, substitutions),
         passes_point=not reading.used.isdisjoint(WHOLE_POINT),
         warnings=tuple(reading.warnings),
@@ -220,6 +218,15 @@ def _read_platform(section: SectionReader, accounts: Accounts) -> str:
             "name", f"{name} needs a section [{ODPS}]", "project_name, odps_endpoint, keys"
         )
     return name
+
+
+def _read_grace(section: SectionReader, platform: str) -> float | None:
+    grace = section.seconds("grace_seconds", 0.0)
+    if "grace_seconds" not in section.entries:
+        return None
+    if platform == MAXCOMPUTE:
+        section.fault("grace_seconds", "MaxCompute stops jobs in its own time", "leave it out")
+    return grace
 
 
 def _warn_of_idle_keys(output: SectionReader) -> None:
