@@ -136,7 +136,7 @@ def patched_environment(values):
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def nursery():
     with Nursery() as found:
         yield found

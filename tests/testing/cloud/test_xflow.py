@@ -38,6 +38,14 @@ def last_log(mc, instance):
     return train.log
 
 
+def trainers():
+    return [
+        child
+        for child in psutil.Process().children()
+        if "hpo_nni.testing.cloud.trainer" in child.cmdline()
+    ]
+
+
 def await_evaluation(mc, instance):
     def has_evaluated():
         sub = mc.instances[instance.id].sub_instances.get("train")
@@ -211,7 +219,7 @@ def test_stopping_the_parent_leaves_its_training_to_be_stopped(submit, mc, o):
     assert mc.instances[train.id].stopped_by == "id"
     assert mc.instances[instance.id].status is TaskStatus.CANCELLED
     mc.stop()
-    assert not psutil.Process().children()
+    assert not trainers()
 
 
 @pytest.mark.parametrize("cluster", [SLOW])
@@ -281,7 +289,7 @@ def test_job_can_vanish_while_the_service_says_that_it_runs(submit, mc, o):
     instance = submit()
     await_evaluation(mc, instance)
 
-    assert eventually(lambda: not psutil.Process().children())
+    assert eventually(lambda: not trainers())
     assert instance.status == instance.Status.RUNNING
     o.get_xflow_sub_instances(instance)["train"].stop()
     assert mc.instances.await_change(lambda: not mc.instances.running(), DEADLINE)
@@ -303,7 +311,7 @@ def test_secrets_are_in_no_process(submit, mc, oss):
     await_evaluation(mc, instance)
 
     _, secret = oss.internal
-    assert psutil.Process().children()
+    assert trainers()
     assert not processes_with(secret)
 
 
