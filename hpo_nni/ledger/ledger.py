@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from hpo_nni.ledger.daily_runs import DailyRuns
 from hpo_nni.ledger.database import Database
 from hpo_nni.ledger.job_entries import JobEntries
 from hpo_nni.ledger.notices import Notices
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from hpo_nni.ledger.process_identity import ProcessIdentity
 
 
-class Ledger(Questions, JobEntries, Notices, Setbacks):
+class Ledger(Questions, JobEntries, Notices, Setbacks, DailyRuns):
     """What ran in one working directory, with what, what it measured, and how it ended.
 
     Usable from several threads, and from any number of processes that each open their own. A

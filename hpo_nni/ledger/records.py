@@ -226,6 +226,40 @@ class NoticeRecord:
 
 
 @dataclass(frozen=True)
+class DailyRunRecord:
+    """What `hpo-nni daily` did about one day of a project.
+
+    Attributes:
+        project: as in its file.
+        day: the newest day, as `20261008`; an hour as `2026100813`.
+        state: `waiting`, `sweeping`, `comparing`, then `shipped`, `kept` or `failed`.
+        experiment_id: the day's sweep; empty before it began.
+        champion, challenger: their points, by key of the search space; the champion's is that
+            before this day. Empty for the untuned config, and before there is one.
+        champion_scores, challenger_scores: scores of the held-out days that both have.
+        verdict: the figures of the comparison: `difference` (challenger minus champion, better
+            is larger), `lower`, `upper` (of its interval), `level`, `p_value`, `comparisons`.
+        cost: of the sweep and the comparison, in the currency of the settings; None where nothing
+            has a price.
+        message: why it failed or waits, in one sentence.
+    """
+
+    project: str
+    day: str
+    state: str
+    begun: float
+    ended: float | None = None
+    experiment_id: str = ""
+    champion: Mapping[str, Any] = field(default_factory=dict)
+    challenger: Mapping[str, Any] = field(default_factory=dict)
+    champion_scores: Mapping[str, float] = field(default_factory=dict)
+    challenger_scores: Mapping[str, float] = field(default_factory=dict)
+    verdict: Mapping[str, float] = field(default_factory=dict)
+    cost: float | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
 class Known:
     """How much of an experiment's history somebody has read.
 

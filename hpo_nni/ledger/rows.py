@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from hpo_nni.errors import LedgerError
 from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import (
+    DailyRunRecord,
     DecisionRecord,
     EvaluationRecord,
     ExperimentRecord,
@@ -33,6 +34,7 @@ Record = TypeVar(
     EvaluationRecord,
     DecisionRecord,
     NoticeRecord,
+    DailyRunRecord,
 )
 
 TABLES: dict[type, str] = {
@@ -42,6 +44,7 @@ TABLES: dict[type, str] = {
     EvaluationRecord: "evaluations",
     DecisionRecord: "decisions",
     NoticeRecord: "notices",
+    DailyRunRecord: "daily_runs",
 }
 DECODERS = {
     "settings": json.loads,
@@ -49,6 +52,11 @@ DECODERS = {
     "values": json.loads,
     "figures": json.loads,
     "resources": json.loads,
+    "champion": json.loads,
+    "challenger": json.loads,
+    "champion_scores": json.loads,
+    "challenger_scores": json.loads,
+    "verdict": json.loads,
     "configs": lambda text: tuple(json.loads(text)),
     "is_baseline": bool,
     "runner": lambda text: ProcessIdentity.parse(text or ""),

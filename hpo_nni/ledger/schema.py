@@ -142,6 +142,24 @@ _FIRST: Migration = (
         message TEXT NOT NULL
     )
     """,
+    """
+    CREATE TABLE daily_runs (
+        project TEXT NOT NULL,
+        day TEXT NOT NULL,
+        state TEXT NOT NULL,
+        begun REAL NOT NULL,
+        ended REAL,
+        experiment_id TEXT NOT NULL,
+        champion TEXT NOT NULL,
+        challenger TEXT NOT NULL,
+        champion_scores TEXT NOT NULL,
+        challenger_scores TEXT NOT NULL,
+        verdict TEXT NOT NULL,
+        cost REAL,
+        message TEXT NOT NULL,
+        PRIMARY KEY (project, day)
+    )
+    """,
 )
 
 MIGRATIONS: tuple[Migration, ...] = (_FIRST,)

@@ -1,0 +1,29 @@
+"""What became of the days of a project."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hpo_nni.ledger.records import DailyRunRecord
+from hpo_nni.ledger.rows import from_row, insert, select, to_row
+
+if TYPE_CHECKING:
+    from hpo_nni.ledger.database import Database
+
+
+class DailyRuns:
+    """The part of a Ledger that is about `hpo-nni daily`."""
+
+    _database: Database
+
+    def put_daily_run(self, run: DailyRunRecord) -> None:
+        """Note how a day stands, in place of what was known of it."""
+        with self._database.transaction() as connection:
+            connection.execute(insert(DailyRunRecord, verb="INSERT OR REPLACE"), to_row(run))
+
+    def daily_runs(self, project: str) -> list[DailyRunRecord]:
+        """All days of a project, the oldest first."""
+        rows = self._database.read(
+            select(DailyRunRecord, "WHERE project = ? ORDER BY day"), [project]
+        )
+        return [from_row(DailyRunRecord, row) for row in rows]
