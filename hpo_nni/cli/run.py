@@ -241,7 +241,8 @@ def _end(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown) -
     else:  # NNI calls its last trials ended, and their processes may be about to say how
         Sweep(ledger, experiment_id=experiment.id, is_ending=True).run(SETTLE_SECONDS)
     now = time.time()  # where no trial has begun yet, one may be about to
-    ledger.begin_experiment(ExperimentRecord(experiment.id, now, Direction.MAXIMIZE.value))
+    direction = Direction.MAXIMIZE.value  # what the experiment began with, stays
+    ledger.begin_experiment(ExperimentRecord(experiment.id, now, direction, experiment.name))
     remaining = halt(ledger, experiment.id, reason, ask_nni=experiment.stop, seconds=ENDING_SECONDS)
     experiment.await_end()
     for trial in ledger.trials(experiment.id):

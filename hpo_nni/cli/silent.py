@@ -37,7 +37,8 @@ def note_silent_trials(
 def _note(experiment: RunningExperiment, ledger: Ledger, trial: TrialStatus) -> None:
     now = time.time()
     if ledger.experiment(experiment.id) is None:
-        ledger.begin_experiment(ExperimentRecord(experiment.id, now, Direction.MAXIMIZE.value))
+        direction = Direction.MAXIMIZE.value
+        ledger.begin_experiment(ExperimentRecord(experiment.id, now, direction, experiment.name))
     folder = _directory(experiment.working_directory / experiment.id, trial.id)
     ledger.begin_trial(
         TrialRecord(

@@ -93,6 +93,7 @@ class Dispatcher:
                 id=self.experiment_id,
                 started=time.time(),
                 direction=direction.value,
+                project=str(self.config.get("experimentName") or ""),
                 rest_url=self.rest_url,
                 settings={"max_trials": self.config.get("maxTrialNumber"), **settings},
             )

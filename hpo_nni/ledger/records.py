@@ -42,7 +42,8 @@ class ExperimentRecord:
         id: NNI's.
         settings: what was decided from the files, as JSON values: direction, weights, policies.
         rest_url: where NNI's REST interface was last seen, for the trials of NNI 2.10.1.
-        project: which experiments count as earlier sweeps of the same thing.
+        project: `experimentName` of NNI's config: experiments of one name are sweeps of one thing.
+            Empty for no name.
         pause: why no trial of it may start a job for now; empty where they may.
         released: when it was last let go on after a pause; 0 for never.
         manager: NNI's, where it runs on a machine whose processes somebody here could see.

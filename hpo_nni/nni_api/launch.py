@@ -65,6 +65,7 @@ class RunningExperiment:
     Attributes:
         working_directory: where NNI really keeps it, which may differ from the config's.
         process: NNI's manager.
+        name: the config's `experimentName`; empty where it has none.
     """
 
     id: str
@@ -72,6 +73,7 @@ class RunningExperiment:
     working_directory: Path
     rest: RestClient
     process: subprocess.Popen[bytes]
+    name: str = ""
 
     def stop(self) -> None:
         """Ask NNI to stop."""
@@ -154,6 +156,7 @@ def _start(config: Any, port: int, patience: float) -> RunningExperiment:
         working_directory=Path(config.experiment_working_directory),
         rest=RestClient(f"http://127.0.0.1:{port}"),
         process=started[0],
+        name=config.experiment_name or "",
     )
 
 

@@ -51,6 +51,15 @@ def test_the_tuners_direction_holds_where_it_states_one(experiment, tuner, direc
     assert experiment.ledger.experiment("Exp1").direction == direction.value
 
 
+@pytest.mark.parametrize("config, project", [({"experimentName": "daily"}, "daily"), ({}, "")])
+def test_the_experiments_name_is_that_of_its_project(experiment, config, project):
+    experiment.configure(config)
+
+    this_dispatcher().begin(Direction.MAXIMIZE)
+
+    assert experiment.ledger.experiment("Exp1").project == project
+
+
 def test_beginning_twice_is_harmless(experiment):
     for _ in range(2):
         this_dispatcher().begin(Direction.MINIMIZE)

@@ -37,12 +37,14 @@ def test_a_last_trial_that_is_slow_to_start_is_waited_for(experiment):
 
 def test_a_tuner_that_runs_out_of_points_ends_the_experiment(experiment):
     """NNI would wait for ever, and never calls it DONE."""
-    folder = experiment(space=ONE_POINT, maxTrialNumber=10)
+    folder = experiment(space=ONE_POINT, maxTrialNumber=10, experimentName="mine")
 
     code, output = folder.run("run", "config.yml")
 
     assert code == 0, output
     assert states(folder) == [TrialState.SUCCEEDED]
+    with Ledger.open(folder.working_directory) as ledger:
+        assert [one.project for one in ledger.experiments()] == ["mine"]
 
 
 def test_options_replace_what_the_config_says(experiment):
