@@ -11,14 +11,12 @@ one from its predecessor's model of the same trial.
 
 from __future__ import annotations
 
-import argparse
 import functools
 import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo_nni.dialects.calendar import TEMPLATE, Calendar, Unit
 from hpo_nni.dialects.easyrec import (
     check_options,
     check_sections,
@@ -30,6 +28,7 @@ from hpo_nni.platforms.maxcompute_edits import PARAMETER, read_edits, with_edits
 from hpo_nni.platforms.pai_command import format_pai_command, xflow_from_pairs
 from hpo_nni.trial import settings as newer
 from hpo_nni.trial.accounts import OLD_COMMAND, read_accounts
+from hpo_nni.trial.calendar import TEMPLATE, Calendar, Unit, add_calendar, calendar_arguments
 from hpo_nni.trial.cost_settings import check_costs, read_costs
 from hpo_nni.trial.entry import execute, new_parser
 from hpo_nni.trial.ini import read_ini, read_text, split_lines
@@ -39,6 +38,7 @@ from hpo_nni.trial.settings import TrialSettings
 from hpo_nni.trial.steps import MAXCOMPUTE, Step, point_in_edits
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
@@ -47,13 +47,14 @@ if TYPE_CHECKING:
 
 SCRIPT = "run_finetune.py"
 CHECKPOINT = "train_config.fine_tune_checkpoint"
+_DOCUMENTED = {"first": "2022-05-30", "last": "2022-06-17"}  # days where a command names none
 _MODEL, _EDITS = "-Dmodel_dir", f"-D{PARAMETER}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one trial, as `run_finetune.py`; exit codes are those of `python -m hpo_nni.trial`."""
     parser = new_parser(SCRIPT)
-    add_calendar(parser)
+    add_calendar(parser, **_DOCUMENTED)
     parser.add_argument(
         "--exp_dir",
         default="../exp",
@@ -64,16 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return execute(arguments, load)
 
 
-def add_calendar(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that say which days there are; defaults are the documents'."""
-    parser.add_argument("--start_time", default="2022-05-30", help="the first day, as 2022-06-17")
-    parser.add_argument("--end_time", default="2022-06-17", help="the last day")
-    parser.add_argument(
-        "--unit", choices=[unit.value for unit in Unit], default="day", help="what to walk in"
-    )
-
-
-def calendar_arguments(trial_command: str) -> argparse.Namespace | None:
+def finetune_arguments(trial_command: str) -> argparse.Namespace | None:
     """The days that a trial command names; None if it is not one of `run_finetune.py`."""
     try:
         words = shlex.split(trial_command)
@@ -81,12 +73,7 @@ def calendar_arguments(trial_command: str) -> argparse.Namespace | None:
         return None
     if not any(Path(word).name == SCRIPT for word in words):
         return None
-    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
-    add_calendar(parser)
-    try:
-        return parser.parse_known_args(words)[0]
-    except argparse.ArgumentError as error:
-        raise SettingsError([Problem("trialCommand", str(error))]) from error
+    return calendar_arguments(words, **_DOCUMENTED)
 
 
 def load_finetune(

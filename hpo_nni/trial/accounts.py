@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from hpo_nni.errors import Problem, SettingsError
 from hpo_nni.secrets import CredentialReferences, Reference
 from hpo_nni.stores.base import STORES, find_scheme_problem, open_store
+from hpo_nni.trial.calendar import SOME_DAY
 from hpo_nni.trial.ini import read_ini, read_text, split_lines
 from hpo_nni.trial.rehearsal import Rehearsal
 from hpo_nni.trial.sections import Reading, SectionReader
@@ -191,7 +192,7 @@ def load_accounts(path: Path) -> Accounts:
     """
     text = read_text(path)
     is_old = f"[{OLD_COMMAND}]" in text
-    ini = read_ini(split_lines(text) if is_old else render(text, path.name), path.name)
+    ini = read_ini(split_lines(text) if is_old else render(text, path.name, SOME_DAY), path.name)
     reading = Reading(ini, {}, keys_are_known=False)
     accounts = read_accounts(reading, path.parent)
     if reading.problems:

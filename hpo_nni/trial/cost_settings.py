@@ -11,6 +11,7 @@ from hpo_nni.costs import Prices, resources_of_cluster
 from hpo_nni.errors import CommandSyntaxError, SettingsError
 from hpo_nni.platforms.pai_command import is_pai_command, parse_pai_command
 from hpo_nni.trial.accounts import OLD_COMMAND
+from hpo_nni.trial.calendar import SOME_DAY
 from hpo_nni.trial.ini import read_ini, read_text, split_lines
 from hpo_nni.trial.sections import Reading, SectionReader
 from hpo_nni.trial.templates import render
@@ -138,7 +139,7 @@ def load_costs(path: Path) -> CostSettings:
     """
     text = read_text(path)
     is_old = f"[{OLD_COMMAND}]" in text
-    ini = read_ini(split_lines(text) if is_old else render(text, path.name), path.name)
+    ini = read_ini(split_lines(text) if is_old else render(text, path.name, SOME_DAY), path.name)
     reading = Reading(ini, {}, keys_are_known=False)
     costs = read_costs(reading, path.parent)
     if reading.problems:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from hpo_nni.errors import HpoNniError, Problem, SettingsError, describe
 from hpo_nni.ledger.records import TrialState
 from hpo_nni.nni_api.trial_channel import TrialPoint, open_channel
+from hpo_nni.trial.calendar import add_calendar, calendar_of
 from hpo_nni.trial.files import prepare_files
 from hpo_nni.trial.place import find_place
 from hpo_nni.trial.rehearsal import Rehearsal
@@ -56,7 +57,14 @@ class TerminalChannel:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one trial; 0 if it succeeded, 1 if it failed, 2 if its files are wrong."""
-    return execute(new_parser("python -m hpo_nni.trial").parse_args(argv), load_settings)
+    parser = new_parser("python -m hpo_nni.trial")
+    add_calendar(parser)
+    arguments = parser.parse_args(argv)
+
+    def load(path: Path, substitutions: Substitutions) -> TrialSettings:
+        return load_settings(path, substitutions, calendar=calendar_of(arguments))
+
+    return execute(arguments, load)
 
 
 def execute(arguments: argparse.Namespace, load: Loader) -> int:
@@ -66,7 +74,7 @@ def execute(arguments: argparse.Namespace, load: Loader) -> int:
     )
     for name in ("oss2", "odps"):  # what goes wrong in SDKs, our own errors tell in fewer lines
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    place = find_place(os.environ, now=time.time(), pid=os.getpid())
+    place = find_place(os.environ, now=time.time(), pid=os.getpid(), folder=arguments.place)
     try:
         channel = _channel(place, arguments.params)
         if arguments.dry_run:
@@ -88,6 +96,13 @@ def new_parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, required=True, help="the trial's settings, an ini")
     parser.add_argument(
         "--params", type=Path, metavar="FILE", help="outside NNI: a point as JSON, {key: value}"
+    )
+    parser.add_argument(
+        "--place",
+        type=Path,
+        metavar="FOLDER",
+        help="outside NNI: the trial's own folder, named by its id, below its experiment's, below "
+        "the ledger's; the trial ends when the process that started it does",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="print the edits and the jobs; touch nothing"
@@ -151,7 +166,7 @@ def _run(config: Path, load: Loader, place: Place, channel: TrialChannel) -> int
     from hpo_nni.ledger import Ledger  # noqa: PLC0415  (a dry run needs none)
     from hpo_nni.trial.lifetime import Trial  # noqa: PLC0415  (likewise)
 
-    shutdown = Shutdown(watch_parent=place.nni is not None)
+    shutdown = Shutdown(watch_parent=place.is_owned)
     point = channel.receive_point().parameters
     shutdown.install()  # until here a signal just ends the process, while it waits for NNI
     place.output_directory.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,7 @@ class Place:
         working_directory: where the ledger lies.
         output_directory: the trial's own files.
         nni: what NNI said; None outside NNI.
+        is_owned: whether it ends when the process that started it does.
         names: the trial whose names and directory this one took over, where it goes on with it.
     """
 
@@ -33,11 +34,21 @@ class Place:
     working_directory: Path
     output_directory: Path
     nni: TrialEnvironment | None
+    is_owned: bool = False
     names: str = ""
 
 
-def find_place(environ: Mapping[str, str], *, now: float, pid: int) -> Place:
-    """Read NNI's variables or, outside NNI, take a dated folder below the current one."""
+def find_place(
+    environ: Mapping[str, str], *, now: float, pid: int, folder: Path | None = None
+) -> Place:
+    """Read NNI's variables or, outside NNI, take a folder of its own.
+
+    Args:
+        environ: of this process.
+        now: seconds since the epoch.
+        pid: of this process.
+        folder: `ledger/experiment/trial`; by default, a dated one below the current folder.
+    """
     nni = TrialEnvironment.from_environ(environ)
     if nni is not None:
         return Place(
@@ -47,14 +58,26 @@ def find_place(environ: Mapping[str, str], *, now: float, pid: int) -> Place:
             working_directory=nni.working_directory,
             output_directory=nni.output_directory,
             nni=nni,
+            is_owned=True,
+        )
+    if folder is not None:
+        folder = folder.absolute()
+        return Place(
+            experiment_id=folder.parent.name,
+            trial_id=folder.name,
+            number=-1,
+            working_directory=folder.parent.parent,
+            output_directory=folder,
+            nni=None,
+            is_owned=True,
         )
     trial_id = time.strftime("%Y%m%d-%H%M%S", time.localtime(now)) + f"-{pid}"
-    folder = Path.cwd() / LOCAL_FOLDER
+    home = Path.cwd() / LOCAL_FOLDER
     return Place(
         experiment_id="local",
         trial_id=trial_id,
         number=-1,
-        working_directory=folder,
-        output_directory=folder / trial_id,
+        working_directory=home,
+        output_directory=home / trial_id,
         nni=None,
     )

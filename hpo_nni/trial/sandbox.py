@@ -17,12 +17,15 @@ from hpo_nni.errors import Problem, SettingsError
 from hpo_nni.registry import did_you_mean
 from hpo_nni.trial import dates
 from hpo_nni.trial import sandbox_limits as limits
+from hpo_nni.trial.calendar import SOME_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
     from jinja2.runtime import Context
+
+    from hpo_nni.trial.calendar import Calendar
 
 _MOST_ROUNDS = 200_000
 _ROUND = "count_round"  # our filter at the top of each loop's body
@@ -35,6 +38,11 @@ _DATE_HINT = (
     "the calendar is known to {{ bizdate | add_days(1) }} and to "
     "{% for bizdate in date_range(20220629, 20220702) %}"
 )
+_DAYS_HINT = (
+    "--start_time and --end_time of the trial command bring it; where they are left out: "
+    "{% set days = date_list if date_list is defined else date_range(20220629, 20220702) %}"
+)
+_WHETHER = {"defined", "undefined"}
 _ISOLATED = (nodes.AssignBlock, nodes.FilterBlock, nodes.Macro, nodes.CallBlock)
 _FILE_NODES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 _RENDER_ERRORS = (
@@ -50,13 +58,14 @@ _RENDER_ERRORS = (
 )
 
 
-def render_marked(text: str, name: str) -> str:
+def render_marked(text: str, name: str, calendar: Calendar | None = None) -> str:
     """Render `text`; each output line has, as NUL number NUL, the number of its source line.
 
     Raises:
         SettingsError: every fault that can be seen before rendering, or the first one in it.
     """
     environment = _Environment()
+    environment.globals.update({} if calendar is None else calendar.words)
     try:
         tree = environment.parse(text)
     except jinja2.TemplateSyntaxError as error:
@@ -74,6 +83,14 @@ def render_marked(text: str, name: str) -> str:
         line = getattr(error, "lineno", 0) or _template_line(error.__traceback__)
         where = f"{name}:{line}" if line else name
         raise SettingsError([_render_problem(error, where)]) from error
+
+
+def free_names(text: str) -> set[str]:
+    """The names that a template takes from outside; none where Jinja cannot read it."""
+    try:
+        return meta.find_undeclared_variables(_Environment().parse(text))
+    except jinja2.TemplateError:
+        return set()
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -153,13 +170,21 @@ def _faults(tree: nodes.Template, environment: _Environment) -> Iterator[tuple[i
                 node.name, lambda *_: ""
             )  # or the search for names would end at this one
     undeclared = meta.find_undeclared_variables(tree)
+    undeclared -= _asked_about(tree)
     assigned = {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
     for name_node in tree.find_all(nodes.Name):
         if name_node.name in undeclared and name_node.ctx == "load":
             hint = did_you_mean(name_node.name, [*sorted(assigned), *environment.globals])
+            hint = _DAYS_HINT if name_node.name in SOME_DAY.words else hint
             yield name_node.lineno, f"{name_node.name!r} is not defined in this template", hint
     for file_node in tree.find_all(_FILE_NODES):
         yield file_node.lineno, "a trial.ini cannot take in other templates", ""
+
+
+def _asked_about(tree: nodes.Template) -> set[str]:
+    """The names of which a template asks whether they are defined: it can do without."""
+    asked = (test.node for test in tree.find_all(nodes.Test) if test.name in _WHETHER)
+    return {node.name for node in asked if isinstance(node, nodes.Name)}
 
 
 def _mark(tree: nodes.Node) -> None:

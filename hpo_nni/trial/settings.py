@@ -23,13 +23,14 @@ from hpo_nni.trial.metric_settings import MetricSettings, Surroundings, read_met
 from hpo_nni.trial.sections import Reading, SectionReader
 from hpo_nni.trial.steps import MAXCOMPUTE, Step, read_steps
 from hpo_nni.trial.substitutions import WHOLE_POINT, Substitutions, bare_name
-from hpo_nni.trial.templates import render
+from hpo_nni.trial.templates import asks_for_days, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from hpo_nni.secrets import Secret
+    from hpo_nni.trial.calendar import Calendar
 
 __all__ = [
     "ConfigFile",
@@ -41,6 +42,8 @@ __all__ = [
 ]
 
 _PLATFORM, _PARAMS, _OUTPUT = "platform_config", "params_config", "output_config"
+_DEAF = "the trial command names days, and this file asks for none"
+_DAYS_HINT = "as in: for day in date_list; also start_time, end_time and unit are known"
 _OUTPUT_KEYS = ("model_path", "summary_path")
 _OWN_SECTIONS = (
     _PLATFORM,
@@ -109,15 +112,25 @@ class TrialSettings:
             yield from self.monitor.secrets(environ)
 
 
-def load_settings(path: Path, substitutions: Substitutions) -> TrialSettings:
+def load_settings(
+    path: Path, substitutions: Substitutions, *, calendar: Calendar | None = None
+) -> TrialSettings:
     """Read, render, substitute and check a trial.ini.
+
+    Args:
+        path: the ini.
+        substitutions: ids and point of the trial.
+        calendar: the days that its command names; None where it names none.
 
     Raises:
         SettingsError: with every fault, each as `file:line [section] key`; a template that cannot
             be rendered hides the faults behind it.
     """
     path = path.absolute()
-    ini = read_ini(render(read_text(path), path.name), path.name)
+    text = read_text(path)
+    ini = read_ini(render(text, path.name, calendar), path.name)
+    if calendar is not None and not asks_for_days(text):
+        ini.problems.append(Problem(path.name, _DEAF, _DAYS_HINT))
     known = substitutions.point is not None
     reading = Reading(ini, substitutions.words(), keys_are_known=known, problems=ini.problems)
     _check_sections(reading)

@@ -9,10 +9,13 @@ import re
 from typing import TYPE_CHECKING
 
 from hpo_nni.errors import Problem, SettingsError
+from hpo_nni.trial.calendar import SOME_DAY
 from hpo_nni.trial.ini import Line, split_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from hpo_nni.trial.calendar import Calendar
 
 _DELIMITERS = re.compile(r"\{[{%#]")
 _COMMENT_LINE = re.compile(r"[ \t]*[#;](?!\})")  # `#}` closes a comment of Jinja's
@@ -21,7 +24,7 @@ _COMMENT, _SHELL_LENGTH = "\x01", "\x02"  # a comment line; the `{#` of the shel
 _MARKER = re.compile(r"\x00(\d+)\x00")
 
 
-def render(text: str, name: str) -> list[Line]:
+def render(text: str, name: str, calendar: Calendar | None = None) -> list[Line]:
     r"""Render a file's text; lines of nothing but tags are left out.
 
     Comment lines (`#` or `;` first) are not rendered, so that a tag can be commented out, and the
@@ -31,6 +34,7 @@ def render(text: str, name: str) -> list[Line]:
     Args:
         text: what the user wrote.
         name: the file's name, for messages.
+        calendar: the days that the trial walks through: `date_list` and the like are known then.
 
     Raises:
         SettingsError: every fault that can be seen before rendering, or the first one in it.
@@ -52,7 +56,19 @@ def render(text: str, name: str) -> list[Line]:
         raise SettingsError(problems)
     from hpo_nni.trial.sandbox import render_marked  # noqa: PLC0415  (imports Jinja)
 
-    return _number(render_marked("\n".join(protected), name), source)
+    return _number(render_marked("\n".join(protected), name, calendar), source)
+
+
+def asks_for_days(text: str) -> bool:
+    """Whether a file's text has a place for the days that a trial command names.
+
+    >>> asks_for_days("{% for day in date_list %}x{% endfor %}"), asks_for_days("x")
+    (True, False)
+    """
+    from hpo_nni.trial.sandbox import free_names  # noqa: PLC0415  (imports Jinja)
+
+    protected = "\n".join(_protect(line.text) for line in split_lines(text))
+    return bool(_DELIMITERS.search(protected)) and bool(free_names(protected) & {*SOME_DAY.words})
 
 
 def _protect(line: str) -> str:

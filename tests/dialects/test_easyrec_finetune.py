@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hpo_nni.dialects.commands import loader_of
-from hpo_nni.dialects.easyrec_finetune import CHECKPOINT, calendar_arguments, load_finetune
+from hpo_nni.dialects.easyrec_finetune import CHECKPOINT, finetune_arguments, load_finetune
 from hpo_nni.errors import SettingsError
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.database import FILE_NAME
@@ -128,7 +128,7 @@ def test_faults_of_the_days_come_with_those_of_the_file(load):
     ],
 )
 def test_the_days_are_read_from_the_trial_command(command, found):
-    arguments = calendar_arguments(command)
+    arguments = finetune_arguments(command)
 
     assert (arguments and (arguments.start_time, arguments.unit)) == found
 

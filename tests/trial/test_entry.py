@@ -188,3 +188,49 @@ def test_plain_credentials_are_warned_of_by_the_first_trial_alone(
 
     assert settings.warnings
     assert caplog.text.count("plain credentials") == said
+
+
+BY_DAY = """\
+[platform_config]
+name=local
+{% for day in date_list %}
+cmd_{{ day }}=mkdir -p "${NNI_OUTPUT_DIR}/{{ day }}"; \\
+    echo '{"step": 1, "auc": 0.5}' > "${NNI_OUTPUT_DIR}/{{ day }}/m.jsonl"
+{% endfor %}
+[metric_config]
+metric_type=json
+{% for day in date_list %}
+metric_source_{{ day }}=${NNI_OUTPUT_DIR}/{{ day }}/m.jsonl
+{% endfor %}
+metric_dict={'auc': 1}
+poll_interval=0.02
+"""
+
+
+def test_a_trial_runs_where_and_on_the_days_that_its_command_says(folder):
+    (folder / "trial.ini").write_text(BY_DAY)
+    place = folder / "ledger" / "walk" / "walk-champion"
+
+    code = main(
+        ["--config=trial.ini", "--start_time=2022-06-30", "--end_time=20220701", f"--place={place}"]
+    )
+
+    assert code == 0
+    with Ledger.open(folder / "ledger") as ledger:
+        (trial,) = ledger.trials("walk")
+        assert (trial.id, trial.state) == ("walk-champion", TrialState.SUCCEEDED)
+        assert [job.step for job in ledger.jobs(trial.id)] == ["cmd_20220630", "cmd_20220701"]
+
+
+@pytest.mark.parametrize(
+    ("days", "fact"),
+    [
+        (["--start_time=20220630", "--end_time=20220701"], "this file asks for none"),
+        (["--start_time=20220630", "--end_time=20220631"], "--end_time: '20220631' is not a date"),
+        (["--start_time=20220630"], "--end_time: '' is not a date"),
+    ],
+)
+def test_days_that_cannot_be_are_an_input_fault(folder, capsys, days, fact):
+    assert main(["--config=trial.ini", "--dry-run", *days]) == 2
+
+    assert fact in capsys.readouterr().err

@@ -34,3 +34,14 @@ def test_outside_nni_a_trial_has_a_dated_folder_below_the_current_one(tmp_path, 
     assert place.working_directory == tmp_path / "hpo_nni_trials"
     assert place.output_directory == tmp_path / "hpo_nni_trials" / "20260517-120000-7"
     assert not place.working_directory.exists()
+
+
+def test_a_trial_can_be_told_where_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    place = find_place({}, now=NOON, pid=7, folder=Path("exp/Ab3-holdout/Ab3-champion"))
+
+    assert (place.experiment_id, place.trial_id) == ("Ab3-holdout", "Ab3-champion")
+    assert place.working_directory == tmp_path / "exp"
+    assert place.output_directory == tmp_path / "exp/Ab3-holdout/Ab3-champion"
+    assert place.is_owned

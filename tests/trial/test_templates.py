@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpo_nni.errors import SettingsError
+from hpo_nni.trial.calendar import Calendar, Unit
 from hpo_nni.trial.ini import split_lines
-from hpo_nni.trial.templates import render
+from hpo_nni.trial.templates import asks_for_days, render
 
 
 def rendered(text: str) -> list[tuple[int, str]]:
@@ -186,3 +187,39 @@ def test_date_functions_in_a_template() -> None:
             "2022-02-28,28,20220228,2022-02-21;2022-03-01,01,20220301,2022-02-22;2022070101",
         )
     ]
+
+
+DAYS = Calendar.parse("2022-06-30", "2022-07-01", Unit.DAY)
+
+
+def test_the_days_of_the_trial_command_are_known() -> None:
+    text = (
+        "{% for day in date_list %}{{ day }} {% endfor %}{{ start_time }}-{{ end_time }} {{ unit }}"
+    )
+
+    (line,) = render(text, "trial.ini", DAYS)
+
+    assert line.text == "20220630 20220701 20220630-20220701 day"
+
+
+def test_a_file_may_have_days_of_its_own_where_the_command_names_none() -> None:
+    text = (
+        "{% set days = date_list if date_list is defined else [20220101] %}{{ days | join(' ') }}"
+    )
+
+    assert rendered(text) == [(1, "20220101")]
+    assert render(text, "trial.ini", DAYS)[0].text == "20220630 20220701"
+
+
+def test_days_that_nobody_names_are_a_fault_that_says_who_could() -> None:
+    (fault,) = faults("{% for day in date_list %}x{% endfor %}")
+
+    assert "trial.ini:1: 'date_list' is not defined" in fault
+    assert "--start_time and --end_time of the trial command bring it" in fault
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "{{ 1 }}", "{% set date_list = [20220101] %}{{ date_list }}"]
+)
+def test_a_file_that_takes_no_days_from_outside_is_recognised(text: str) -> None:
+    assert not asks_for_days(text)

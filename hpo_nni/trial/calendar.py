@@ -1,18 +1,20 @@
-"""The days (or hours, or weeks) of a finetune sweep, and their names in commands."""
+"""The days (or hours, or weeks) that a trial walks through, and their names in commands."""
 
 from __future__ import annotations
 
+import argparse
 import enum
 import re
+import shlex
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpo_nni.errors import Problem, SettingsError
 from hpo_nni.trial.dates import parse_date
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 LONGEST = 1000  # days of one sweep; each is a training job
 TEMPLATE = re.compile(r"\{(bizdate|eval_ymd|predate)(?::([^{}]+))?\}")
@@ -85,6 +87,21 @@ class Calendar:
         count = (self.last - self.first) // self.unit.length + 1
         return [self.first + number * self.unit.length for number in range(count)]
 
+    @property
+    def words(self) -> Mapping[str, Any]:
+        """What templates know of it: all days, the first, the last, and what lies between two.
+
+        >>> Calendar.parse("2022-06-30", "2022-07-01", Unit.DAY).words["date_list"]
+        [20220630, 20220701]
+        """
+        days = [int(self.name(day)) for day in self.days()]
+        return {
+            "date_list": days,
+            "start_time": days[0],
+            "end_time": days[-1],
+            "unit": self.unit.value,
+        }
+
     def name(self, day: datetime) -> str:
         """How a day is called in names of jobs and sources."""
         return day.strftime(self.unit.spelling)
@@ -106,3 +123,56 @@ class Calendar:
         return TEMPLATE.sub(
             lambda found: moments[found[1]].strftime(found[2] or self.unit.spelling), text
         )
+
+
+SOME_DAY = Calendar(datetime(2001, 1, 1), datetime(2001, 1, 1))  # noqa: DTZ001  (no zone)
+"""Stands in where only what is the same on all days is read: accounts, prices."""
+
+
+def add_calendar(parser: argparse.ArgumentParser, *, first: str = "", last: str = "") -> None:
+    """Declare the arguments that say which days there are; empty defaults mean that none are."""
+    parser.add_argument("--start_time", default=first, help="the first day, as 2022-06-17")
+    parser.add_argument("--end_time", default=last, help="the last day")
+    parser.add_argument(
+        "--unit", choices=[unit.value for unit in Unit], default="day", help="what to walk in"
+    )
+
+
+def calendar_of(arguments: argparse.Namespace) -> Calendar | None:
+    """The days that such arguments name; None for none.
+
+    Raises:
+        SettingsError: with every fault.
+    """
+    if not (arguments.start_time or arguments.end_time):
+        return None
+    return Calendar.parse(arguments.start_time, arguments.end_time, Unit(arguments.unit))
+
+
+def calendar_arguments(words: Sequence[str], **defaults: str) -> argparse.Namespace:
+    """The arguments of `add_calendar` among the words of a command.
+
+    Raises:
+        SettingsError: one of them has no value, or one that it cannot have.
+    """
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
+    add_calendar(parser, **defaults)
+    try:
+        return parser.parse_known_args(list(words))[0]
+    except argparse.ArgumentError as error:
+        raise SettingsError([Problem("trialCommand", str(error))]) from error
+
+
+def with_calendar(trial_command: str, calendar: Calendar) -> str:
+    """A trial command that names these days, in place of those that it may name already.
+
+    >>> calendar = Calendar.parse("2022-06-30", "2022-07-01", Unit.DAY)
+    >>> with_calendar("python3 -m hpo_nni.trial --config=t.ini", calendar).split()[3:]
+    ['--config=t.ini', '--start_time=20220630', '--end_time=20220701', '--unit=day']
+    """
+    days = calendar.days()
+    named = {"start_time": calendar.name(days[0]), "end_time": calendar.name(days[-1])}
+    said = {**named, "unit": calendar.unit.value}  # of two that contradict, the last holds
+    return " ".join(
+        [trial_command, *(f"--{key}={shlex.quote(value)}" for key, value in said.items())]
+    )

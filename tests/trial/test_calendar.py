@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpo_nni.dialects.calendar import Calendar, Unit
 from hpo_nni.errors import SettingsError
+from hpo_nni.trial.calendar import Calendar, Unit
 
 DAYS = st.datetimes(datetime(1990, 1, 2), datetime(2090, 1, 1)).map(  # noqa: DTZ001
     lambda moment: moment.replace(hour=0, minute=0, second=0, microsecond=0)
