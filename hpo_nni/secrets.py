@@ -233,6 +233,31 @@ class Redactor:
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
 
 
+_NAME = r"""(?:passw(?:or)?d|secret|access[_-]?(?:key|id)|api[_-]?key|credential
+    |(?:auth|sts|security|bearer)[_-]?token)[\w-]*"""
+_NAMED = re.compile(
+    rf"""(?P<head>{_NAME}\\?["']?\s*[:=]\s*|--[\w-]{{0,40}}{_NAME}[ ]+)
+    (?!\\?["']?(?:env:|file:|[$\[{{]))
+    (?:(?P<quote>\\?["']).*?(?P=quote)|[^\s,;}}\]"'\\]+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_IN_ADDRESS = re.compile(r"(?<=://)([^/\s:@\"']+):[^/\s@\"']+@")
+
+
+def hide_named(text: str) -> str:
+    """Hide what the text itself calls a credential, for values that nobody could look up.
+
+    References stay, and a value in quotes stays in quotes, so that what could be parsed still can.
+
+    >>> hide_named('api_key: "sk-123", lr: 0.1, --password hunter2 db://me:pw@host')
+    'api_key: "[secret]", lr: 0.1, --password [secret] db://me:[secret]@host'
+    """
+    hidden = _NAMED.sub(
+        lambda found: f"{found['head']}{found['quote'] or ''}{HIDDEN}{found['quote'] or ''}", text
+    )
+    return _IN_ADDRESS.sub(rf"\1:{HIDDEN}@", hidden)
+
+
 class RedactingFilter(logging.Filter):
     """Hides values in log records, tracebacks included; to be added to handlers."""
 

@@ -104,10 +104,12 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         """Take the search space; later ones replace it, and a faulty one changes nothing."""
         with self._lock:
             try:
-                self._space = parse_space(search_space)
+                before, self._space = self._space, parse_space(search_space)
             except SettingsError:
                 logger.exception("the search space has faults; the one before stays")
                 return
+            if self._dispatcher is not None and before not in (None, self._space):
+                self._dispatcher.note_space(search_space)
             self._optimizer, self._told = None, 0
 
     def generate_parameters(self, parameter_id: int, **_: Any) -> dict[str, Any]:

@@ -260,6 +260,40 @@ class DailyRunRecord:
     message: str = ""
 
 
+class InputKind(enum.Enum):
+    """What of an experiment a recorded text is."""
+
+    CONFIG = "config"  # a base config, as it lay there; named by its path or URI
+    SETTINGS = "settings"  # the ini as trials read it: {section: {key: text}}; named by its path
+    COMMAND = "command"  # a trial's own command line
+    SPACE = "space"  # the search space as NNI handed it to the tuner
+    EXPERIMENT = "experiment"  # NNI's config without the search space
+    CODE = "code"  # versions, and what is known of the code that the commands run
+
+
+@dataclass(frozen=True)
+class InputRecord:
+    """A text that went into an experiment.
+
+    Where it changed while the experiment ran, there is one for each version, the oldest first.
+
+    Attributes:
+        name: tells several of one kind apart; empty where there can be only one.
+        digest: SHA-256 of the text, as hexadecimal digits.
+        time: when it was first seen.
+        size: of the text in bytes of UTF-8.
+        text: without any secret; None where it was too long to keep.
+    """
+
+    experiment_id: str
+    kind: InputKind
+    name: str
+    digest: str
+    time: float
+    size: int
+    text: str | None
+
+
 @dataclass(frozen=True)
 class Known:
     """How much of an experiment's history somebody has read.

@@ -160,6 +160,24 @@ _FIRST: Migration = (
         PRIMARY KEY (project, day)
     )
     """,
+    """
+    CREATE TABLE inputs (
+        experiment_id TEXT NOT NULL REFERENCES experiments (id),
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        digest TEXT NOT NULL REFERENCES texts (digest),
+        time REAL NOT NULL,
+        PRIMARY KEY (experiment_id, kind, name, digest)
+    )
+    """,
+    # Apart, for the experiments of a project mostly share theirs. NULL where it was too long.
+    """
+    CREATE TABLE texts (
+        digest TEXT PRIMARY KEY NOT NULL,
+        size INTEGER NOT NULL,
+        packed BLOB
+    )
+    """,
 )
 
 MIGRATIONS: tuple[Migration, ...] = (_FIRST,)

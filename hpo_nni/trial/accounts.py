@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from hpo_nni.secrets import Secret
     from hpo_nni.stores.base import Store
     from hpo_nni.stores.oss import OssConnection
+    from hpo_nni.trial.calendar import Calendar
+    from hpo_nni.trial.ini import Ini
 
 OSS, ODPS = "oss_config", "odps_config"
 OLD_COMMAND = "easyrec_cmd_config"  # in files that have no templates
@@ -190,14 +192,32 @@ def load_accounts(path: Path) -> Accounts:
     Raises:
         SettingsError: the file cannot be read, or the accounts have faults.
     """
-    text = read_text(path)
-    is_old = f"[{OLD_COMMAND}]" in text
-    ini = read_ini(split_lines(text) if is_old else render(text, path.name, SOME_DAY), path.name)
-    reading = Reading(ini, {}, keys_are_known=False)
+    reading = Reading(read_settings_file(path), {}, keys_are_known=False)
     accounts = read_accounts(reading, path.parent)
     if reading.problems:
         raise SettingsError(reading.problems)
     return accounts
+
+
+def read_settings_file(path: Path, calendar: Calendar = SOME_DAY) -> Ini:
+    """A settings file of either kind as it is read before anything is substituted in it.
+
+    Args:
+        path: the file.
+        calendar: the days of the trial, for a template.
+
+    Raises:
+        SettingsError: it cannot be read, or its template cannot be rendered.
+    """
+    text = read_text(path)
+    is_old = f"[{OLD_COMMAND}]" in text
+    return read_ini(split_lines(text) if is_old else render(text, path.name, calendar), path.name)
+
+
+def is_credential(section: str, key: str) -> bool:
+    """Whether a key of one of these sections holds a credential, or the reference to one."""
+    meanings = ("key_id", "key_secret", "sts_token")
+    return any(key in _SPELLINGS.get(section, {}).get(meaning, ()) for meaning in meanings)
 
 
 def unusable_credentials(path: Path, environ: Mapping[str, str]) -> tuple[Problem, ...]:

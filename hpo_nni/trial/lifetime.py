@@ -27,6 +27,7 @@ from hpo_nni.trial import resumption
 from hpo_nni.trial.announcing import announce_end
 from hpo_nni.trial.failure_settings import FailureSettings
 from hpo_nni.trial.files import is_baseline, prepare_files, write_files
+from hpo_nni.trial.inputs import InputNotes
 from hpo_nni.trial.orders import who_ended
 from hpo_nni.trial.pausing import await_release, pause_if_repeated
 from hpo_nni.trial.retry import Retrier
@@ -95,8 +96,11 @@ class Trial:
         try:
             self._await_release(shutdown)
             self._settings = self._load_and_begin()
-            _redact_from_now_on(self._settings)
+            redact = _redact_from_now_on(self._settings)
             work = self._prepare(self._settings, shutdown)
+            InputNotes(self._ledger, self._place.experiment_id, redact).note(
+                work.settings, work.files
+            )
             runner = TrialRunner(work.place, work.settings, self._ledger, channel, shutdown)
             return runner.run()
         except Interrupted:
@@ -240,11 +244,12 @@ class Trial:
             )
 
 
-def _redact_from_now_on(settings: TrialSettings) -> None:
+def _redact_from_now_on(settings: TrialSettings) -> Redactor:
     """Hide credentials in all logs; raises SettingsError if any of them leads nowhere."""
     redact = Redactor(settings.secrets(os.environ))
     for handler in logging.getLogger().handlers:
         handler.addFilter(RedactingFilter(redact))
+    return redact
 
 
 def _write_point(file: Path, point: Mapping[str, Any]) -> None:

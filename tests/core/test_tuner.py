@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -379,3 +380,13 @@ def test_nothing_is_proposed_in_an_experiment_that_was_ended(experiment):
 
     with pytest.raises(NoMoreTrialError, match="hpo-nni kill ended it"):
         tuner.generate_parameters(1)
+
+
+def test_a_space_that_replaces_another_is_noted(experiment):
+    tuner = make()
+    assert experiment.ledger.inputs("Exp1") == []
+
+    tuner.update_search_space(HALF)
+
+    (noted,) = experiment.ledger.inputs("Exp1")
+    assert json.loads(noted.text) == HALF
