@@ -110,9 +110,7 @@ class Landscape:
         """Draw one; `options` counts those of each axis of names, 0 stands for numbers."""
         axes = len(options)
         mixing = np.eye(axes) + rng.normal(0, 0.15, (axes, axes))
-        dents = tuple(
-            (rng.uniform(0, 1, axes), float(rng.uniform(0.05, 0.2))) for _ in range(axes)
-        )
+        dents = tuple((rng.uniform(0, 1, axes), float(rng.uniform(0.05, 0.2))) for _ in range(axes))
         return cls(
             centre=rng.uniform(0.15, 0.85, axes),
             curvature=np.exp(rng.normal(0.5, 1.0, axes)),
