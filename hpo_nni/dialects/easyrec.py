@@ -113,17 +113,23 @@ def read_failures_and_resume(reading: Reading, folder: Path) -> tuple[FailureSet
     return read_failures(section, folder), resume
 
 
-def check_sections(reading: Reading) -> None:
-    """Note sections that are missing, and those that such a file does not have."""
+def check_sections(reading: Reading, more: Sequence[str] = ()) -> None:
+    """Note sections that are missing, and those that such a file does not have.
+
+    Args:
+        reading: of the whole file.
+        more: sections that it may have beside the usual ones.
+    """
+    known = (*_SECTIONS, COSTS, FAILURES, *more)
     ini = reading.ini
     for name in _SECTIONS:
         if name not in ini.sections:
             near = did_you_mean(name, list(ini.sections))
             reading.problems.append(Problem(ini.name, f"the section [{name}] is missing", near))
     for name, section in ini.sections.items():
-        if name not in (*_SECTIONS, COSTS, FAILURES):
+        if name not in known:
             where = ini.where(section.line, name)
-            hint = did_you_mean(name, _SECTIONS)
+            hint = did_you_mean(name, known)
             message = f"there is no section [{name}] in files with [{OLD_COMMAND}]"
             reading.problems.append(Problem(where, message, hint))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hpo_nni.errors import CommandSyntaxError
 from hpo_nni.inspection.statements import tables_of
 from hpo_nni.platforms.maxcompute_edits import PARAMETER
-from hpo_nni.platforms.maxcompute_tables import TablePath, tables_in
+from hpo_nni.platforms.maxcompute_tables import TablePath, is_output, tables_in
 from hpo_nni.platforms.pai_command import is_pai_command, parse_pai_command
 from hpo_nni.trial.steps import MAXCOMPUTE
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from hpo_nni.trial.settings import TrialSettings
 
 _OBJECTS = ("config", "script")  # parameters that name one object, which the job reads
-_OUTPUT = re.compile(r"output|result", re.IGNORECASE)  # tables that the job makes
 _CHECKPOINT = re.compile(r"fine_tune_checkpoint\"\s*:\s*\"(oss://[^\"]+)")
 _URI = re.compile(r"oss://[^\s,'\"]+")
 _NO_TABLE = TablePath("", "")
@@ -134,7 +133,7 @@ def _of_tables(key: str, value: str, place: str, made: set[str]) -> Iterator[Nee
     for table in tables_in(value):
         yield Need("project", table.project, place)
         whole = str(TablePath(table.project, table.name))
-        if _OUTPUT.search(key):
+        if is_output(key):
             made.add(whole)
         elif whole not in made:
             yield Need("table", str(table), place, table=table)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from hpo_nni.platforms.maxcompute_service import MaxComputeService
 
+_OUTPUT = re.compile(r"output|result", re.IGNORECASE)  # parameters with tables that a job makes
 _PATH = re.compile(
     r"odps://(?P<project>[^/,\s]+)/tables/(?P<name>[^/,\s]+)(?P<partition>(?:/[^/,\s]+)*)/?"
 )
@@ -54,6 +55,28 @@ def tables_in(text: str) -> Iterator[TablePath]:
     """
     for found in _PATH.finditer(text):
         yield TablePath(found["project"], found["name"], found["partition"].strip("/"))
+
+
+def parse_table(text: str) -> TablePath | None:
+    """The table that a text is the name of; None if it is no such name."""
+    found = list(tables_in(text))
+    return found[0] if len(found) == 1 and _PATH.fullmatch(text) else None
+
+
+def is_output(parameter: str) -> bool:
+    """Whether the tables of a `PAI` command's parameter are made by its job."""
+    return _OUTPUT.search(parameter) is not None
+
+
+def input_tables(parameters: Mapping[str, str]) -> Iterator[TablePath]:
+    """The tables that the job of a `PAI` command reads.
+
+    >>> [str(one) for one in input_tables({"train_tables": "odps://p/tables/t/dt=1", "x": "1"})]
+    ['odps://p/tables/t/dt=1']
+    """
+    for name, value in parameters.items():
+        if not is_output(name):
+            yield from tables_in(value)
 
 
 class MaxComputeTables:

@@ -25,6 +25,7 @@ from hpo_nni.metrics import (
 )
 from hpo_nni.trial.remote_places import RemotePlaces
 from hpo_nni.trial.silence_watch import SilenceWatch
+from hpo_nni.trial.steps import METRIC_SOURCE, step_of
 from hpo_nni.trial.tables import TrialTables
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Meter:
         self._followed = [
             _Followed(
                 name,
-                step_of_source(name, steps),
+                step_of(name.removeprefix(METRIC_SOURCE), steps),
                 open_source(
                     self._settings.kind,
                     self._paths(name, text),
@@ -291,16 +292,3 @@ class Meter:
             return [Path(text)]
         logs = self._place.output_directory
         return [logs / f"{text}.stdout", logs / f"{text}.stderr"]
-
-
-def step_of_source(source: str, steps: Sequence[str]) -> str:
-    """The step whose name ends like that of the source; empty where none or several do.
-
-    >>> step_of_source("metric_source_20220617", ["cmd1_20220617", "cmd1_20220618"])
-    'cmd1_20220617'
-    >>> step_of_source("metric_source2", ["cmd1", "cmd2"])
-    ''
-    """
-    end = source.removeprefix("metric_source")
-    found = [step for step in steps if end.startswith("_") and step.endswith(end)]
-    return found[0] if len(found) == 1 else ""

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 from hpo_nni.errors import MissingExtraError, Problem, RegistryError, SettingsError
 from hpo_nni.platforms.registry import NOT_YET, PLATFORMS
 from hpo_nni.registry import did_you_mean
-from hpo_nni.trial import failure_settings, metric_settings, monitor, schedule
+from hpo_nni.trial import day_settings, failure_settings, metric_settings, monitor, schedule
 from hpo_nni.trial.accounts import ODPS, OLD_COMMAND, OSS, Accounts, read_accounts
 from hpo_nni.trial.config_files import ConfigFile, read_files
 from hpo_nni.trial.cost_settings import SECTION as COSTS
 from hpo_nni.trial.cost_settings import CostSettings, check_costs, read_costs
+from hpo_nni.trial.day_settings import DaySettings
 from hpo_nni.trial.failure_settings import FailureSettings, read_failures
 from hpo_nni.trial.ini import read_ini, read_text
 from hpo_nni.trial.metric_settings import MetricSettings, Surroundings, read_metrics
 from hpo_nni.trial.sections import Reading, SectionReader
-from hpo_nni.trial.steps import MAXCOMPUTE, Step, read_steps
+from hpo_nni.trial.steps import MAXCOMPUTE, Filling, Step, days_of, read_steps
 from hpo_nni.trial.substitutions import WHOLE_POINT, Substitutions, bare_name
 from hpo_nni.trial.templates import asks_for_days, render
 
@@ -56,6 +57,7 @@ _OWN_SECTIONS = (
     monitor.SECTION,
     COSTS,
     failure_settings.SECTION,
+    day_settings.SECTION,
 )
 _LATER_SECTIONS = {
     "dlc_config": "the platform DLC",
@@ -82,6 +84,7 @@ class TrialSettings:
         costs: prices and budget.
         failures: what is done about those.
         resume: whether a trial goes on where an earlier one with its parameters failed.
+        days: what becomes of days that are missing or have failed.
     """
 
     path: Path
@@ -100,6 +103,12 @@ class TrialSettings:
     costs: CostSettings = field(default_factory=CostSettings)
     failures: FailureSettings = field(default_factory=FailureSettings)
     resume: bool = False
+    days: DaySettings = field(default_factory=DaySettings)
+
+    def day_sources(self) -> dict[str, str]:
+        """The steps that are days, in their order, each with the metric source that is its own."""
+        steps = [step.key for step in self.steps]
+        return days_of(steps, [name for name, _ in self.metrics.sources])
 
     def secrets(self, environ: Mapping[str, str]) -> Iterator[Secret]:
         """All values that must not be shown.
@@ -145,10 +154,24 @@ def load_settings(
         accounts,
         is_remote=name == MAXCOMPUTE,
     )
-    steps = read_steps(platform, reading, name, files=len(files), point=substitutions.point)
+    days = SectionReader(reading, day_settings.SECTION)
+    keys = [entry.key for entry in platform.prefixed("cmd")]
+    links = day_settings.read_links(days, keys, path.parent, accounts)
+    filling = Filling(name, len(files), substitutions.point or {})
+    steps = read_steps(platform, reading, filling, links)
     costs = read_costs(reading, path.parent)
     check_costs(reading, costs, steps)
-    metrics = SectionReader(reading, metric_settings.SECTION)
+    metrics = read_metrics(
+        SectionReader(reading, metric_settings.SECTION),
+        Surroundings(
+            steps=keys,
+            folder=path.parent,
+            accounts=accounts,
+            is_remote=name == MAXCOMPUTE,
+            has_tables=accounts.odps is not None,
+        ),
+    )
+    policies = day_settings.read_policies(days, steps, [source for source, _ in metrics.sources])
     grace = _read_grace(platform, name)
     _warn_of_idle_keys(output)
     window = schedule.read_window(SectionReader(reading, schedule.SECTION))
@@ -160,16 +183,7 @@ def load_settings(
         platform=name,
         steps=steps,
         files=files,
-        metrics=read_metrics(
-            metrics,
-            Surroundings(
-                steps=[step.key for step in steps],
-                folder=path.parent,
-                accounts=accounts,
-                is_remote=name == MAXCOMPUTE,
-                has_tables=accounts.odps is not None,
-            ),
-        ),
+        metrics=metrics,
         grace_seconds=grace,
         used_keys=_used_keys(reading.used, substitutions),
         passes_point=not reading.used.isdisjoint(WHOLE_POINT),
@@ -180,9 +194,11 @@ def load_settings(
         costs=costs,
         failures=failures,
         resume=resume,
+        days=policies,
     )
     platform.finish(["name", "cmd1", "resume", "grace_seconds"])
     output.finish(_OUTPUT_KEYS)
+    days.finish(day_settings.KEYS)
     if reading.problems:
         raise SettingsError(sorted(reading.problems, key=line_of))
     return settings

@@ -28,6 +28,7 @@ from hpo_nni.testing.cloud.maxcompute_server import MaxComputeServer
 from hpo_nni.testing.cloud.oss_server import OssServer
 from hpo_nni.testing.cloud.xflow import Cluster, Training
 from hpo_nni.testing.processes import eventually
+from hpo_nni.trial.day_settings import Gap, Missing
 from hpo_nni.trial.settings import Substitutions
 
 ROOT = Path(__file__).parents[2]
@@ -83,6 +84,27 @@ def test_each_day_is_a_metric_source_and_the_score_is_their_mean(load):
     assert settings.metrics.sources[3][1] == f"{flows(settings)[3]['model_dir']}/eval_val/"
     assert settings.metrics.final_mode is FinalMode.FINAL
     assert settings.metrics.source_list_final_mode is FinalMode.AVG
+
+
+def test_each_day_says_what_it_needs_starts_from_and_makes(load):
+    first, second = load().steps
+    table = f"odps://pai_rec_dev/tables/{STEM}"
+
+    assert second.link.data == (f"{table}_shuffle_20220618", f"{table}_modify/dt=20220619")
+    assert second.link.start == first.link.model
+    moved = second.started_from(first.link.start)
+    assert parse_pai_command(moved.command).parameters["edit_config_json"] == json.dumps(
+        {CHECKPOINT: START, RATE: 1e-05}
+    ).replace("1e-05", "1.0e-05")
+    assert moved.command.count("ExpA_Tr1") == second.command.count("ExpA_Tr1") - 1
+
+
+def test_policies_stand_in_a_section_of_their_own(load):
+    days = load(DOCUMENTED + "\n[day_config]\nmissing_policy=skip\nleast_share=0.9\n").days
+
+    assert (days.looks, days.missing, days.failed) == (True, Missing.SKIP, Gap.FAIL)
+    with pytest.raises(SettingsError, match="has no key 'data_20220617'"):
+        load(DOCUMENTED + "\n[day_config]\ndata_20220617=x\n")
 
 
 def test_weeks_and_formats(load):
