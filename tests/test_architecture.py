@@ -32,7 +32,8 @@ ALLOWED: dict[str, set[str]] = {
     "trial": BASE | ROW | {"reaper"},
     "dialects": BASE | ROW | {"trial"},
     "core": BASE | ROW | {"trial", "dialects"},
-    "cli": BASE | ROW | {"trial", "dialects", "drafts", "inspection", "core", "testing"},
+    "reports": BASE | ROW | {"trial", "dialects", "inspection", "core"},
+    "cli": BASE | ROW | {"reports", "trial", "dialects", "drafts", "inspection", "core", "testing"},
     "testing": BASE | ROW | {"trial"},
 }
 SDKS = {

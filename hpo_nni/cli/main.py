@@ -41,6 +41,7 @@ COMMANDS = {
     "cost": "hpo_nni.cli.cost",
     "why": "hpo_nni.cli.why",
     "logs": "hpo_nni.cli.logs",
+    "compare": "hpo_nni.cli.compare",
     "replay": "hpo_nni.cli.replay",
     "reweigh": "hpo_nni.cli.reweigh",
     "retry": "hpo_nni.cli.retry",

@@ -192,19 +192,19 @@ def load_accounts(path: Path) -> Accounts:
     Raises:
         SettingsError: the file cannot be read, or the accounts have faults.
     """
-    reading = Reading(read_settings_file(path), {}, keys_are_known=False)
+    reading = Reading(read_settings_file(path, SOME_DAY), {}, keys_are_known=False)
     accounts = read_accounts(reading, path.parent)
     if reading.problems:
         raise SettingsError(reading.problems)
     return accounts
 
 
-def read_settings_file(path: Path, calendar: Calendar = SOME_DAY) -> Ini:
+def read_settings_file(path: Path, calendar: Calendar | None) -> Ini:
     """A settings file of either kind as it is read before anything is substituted in it.
 
     Args:
         path: the file.
-        calendar: the days of the trial, for a template.
+        calendar: the days that the trial's command names, for a template; None for none.
 
     Raises:
         SettingsError: it cannot be read, or its template cannot be rendered.

@@ -19,7 +19,7 @@ from hpo_nni import __version__
 from hpo_nni.ledger.records import InputKind
 from hpo_nni.secrets import Reference, hide_named
 from hpo_nni.trial.accounts import is_credential, read_settings_file
-from hpo_nni.trial.calendar import SOME_DAY, calendar_arguments, calendar_of
+from hpo_nni.trial.calendar import calendar_arguments, calendar_of
 from hpo_nni.trial.monitor import SECTION as MONITOR
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 GIT_SECONDS = 5.0
 MOST_FILES = 500  # of code; a folder with more is no trainer's
+_OWN = ("--params", "--place")
 _CODE = frozenset({".py", ".sh", ".bash", ".r", ".jl", ".pl", ".lua", ".js", ".jar", ".whl"})
 
 
@@ -50,7 +51,7 @@ class InputNotes:
 
     def note(self, settings: TrialSettings, files: Sequence[PreparedFile]) -> None:
         """Note what this trial runs with, as far as no trial before it has said the same."""
-        self._note(InputKind.COMMAND, "", shlex.join(sys.orig_argv))
+        self._note(InputKind.COMMAND, "", shlex.join(_without_own(sys.orig_argv)))
         self._note(InputKind.SETTINGS, str(settings.path), json.dumps(_sections(settings.path)))
         for file in files:
             self._note(InputKind.CONFIG, file.source, file.base)
@@ -60,10 +61,20 @@ class InputNotes:
         self.ledger.note_input(self.experiment_id, kind, name, hide_named(self.redact(text)))
 
 
+def _without_own(words: Sequence[str]) -> list[str]:
+    """A trial's command without the arguments that are this one trial's, outside NNI."""
+    behind = {at + 1 for at, word in enumerate(words) if word in _OWN}
+    return [
+        word
+        for at, word in enumerate(words)
+        if at not in behind and word.partition("=")[0] not in _OWN
+    ]
+
+
 def _sections(path: Path) -> dict[str, dict[str, str]]:
     """The file as it is rendered: comments, in which old keys like to stay, are not in it."""
     calendar = calendar_of(calendar_arguments(sys.orig_argv))
-    sections = read_settings_file(path, calendar or SOME_DAY).sections
+    sections = read_settings_file(path, calendar).sections
     return {
         name: {one.key: _shown(name, one.key, one.value) for one in section.entries}
         for name, section in sections.items()
