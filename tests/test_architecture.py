@@ -33,7 +33,10 @@ ALLOWED: dict[str, set[str]] = {
     "dialects": BASE | ROW | {"trial"},
     "core": BASE | ROW | {"trial", "dialects"},
     "reports": BASE | ROW | {"trial", "dialects", "inspection", "core"},
-    "cli": BASE | ROW | {"reports", "trial", "dialects", "drafts", "inspection", "core", "testing"},
+    "daily": BASE | ROW | {"trial", "dialects"},
+    "cli": BASE
+    | ROW
+    | {"reports", "trial", "dialects", "drafts", "inspection", "core", "daily", "testing"},
     "testing": BASE | ROW | {"trial"},
 }
 SDKS = {

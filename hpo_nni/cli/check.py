@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -78,6 +78,7 @@ class Check:
         report: what was found, for people.
         warnings: what is odd but works; what is odd in the search space, its reader has logged.
         problems: what does not.
+        command: instead of the config's trial command; empty for that.
         credentials: those that lead nowhere: files without them can be checked, and not run.
         settings: what a trial does, where its file can be read.
         several: the same, with points from all over the search space.
@@ -92,12 +93,15 @@ class Check:
     settings: TrialSettings | None = None
     several: list[TrialSettings] = field(default_factory=list)
     space: SearchSpace | None = None
+    command: str = ""
 
     def run(self) -> None:
         """Check everything that can be checked without NNI."""
         file = self._attempt(lambda: ExperimentFile.read(self.config))
         if file is None:
             return
+        if self.command:
+            file = replace(file, content={**file.content, "trialCommand": self.command})
         self.problems += file.unknown
         self._check_places(file)
         for kind in ALGORITHMS:

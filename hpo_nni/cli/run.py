@@ -99,12 +99,14 @@ class Conducted:
     Attributes:
         fault: what went wrong with NNI itself; empty if nothing did.
         pause: why it ended before all its trials had run; empty for any other end.
+        interrupted: whether somebody ended it: Ctrl-C, TERM, the end of the terminal.
     """
 
     experiment: RunningExperiment
     ledger: Ledger
     fault: str
     pause: str = ""
+    interrupted: bool = False
 
 
 def conduct(config: Path, options: launch.LaunchOptions) -> Conducted:
@@ -114,7 +116,7 @@ def conduct(config: Path, options: launch.LaunchOptions) -> Conducted:
         SettingsError, NniError: it did not start.
         LedgerError: its ledger cannot be opened; it has been stopped.
     """
-    with _interruptions() as interrupted:
+    with interruptions() as interrupted:
         print(f"starting NNI {'.'.join(map(str, launch.nni_version()))} ...", flush=True)
         ask_nni(config)
         experiment = launch.launch(config, options)
@@ -126,7 +128,7 @@ def conduct(config: Path, options: launch.LaunchOptions) -> Conducted:
             fault, pause = _follow(experiment, ledger, interrupted)
         finally:
             _end(experiment, ledger, interrupted)
-    return Conducted(experiment, ledger, fault, pause)
+    return Conducted(experiment, ledger, fault, pause, interrupted.requested)
 
 
 def _open_ledger(experiment: RunningExperiment) -> Ledger:
@@ -251,7 +253,7 @@ def _end(experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown) -
 
 
 @contextlib.contextmanager
-def _interruptions() -> Iterator[Shutdown]:
+def interruptions() -> Iterator[Shutdown]:
     """Take Ctrl-C, TERM and the end of the terminal, however often they come, for one request."""
     shutdown = Shutdown(watch_parent=False)
     before = {number: signal.getsignal(number) for number in SIGNALS}

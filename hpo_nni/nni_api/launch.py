@@ -23,8 +23,10 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from hpo_nni.errors import NniError, Problem, SettingsError
+from hpo_nni.nni_api.manager import running_manager
 from hpo_nni.nni_api.quoting import breaks_nni, plain_directory
 from hpo_nni.nni_api.rest import RestClient
 
@@ -48,6 +50,9 @@ class LaunchOptions:
         public: let the page listen on all interfaces, as NNI does by itself.
         working_directory: instead of the config's.
         patience: seconds that NNI's manager has to come up.
+        resume: the id of an experiment to go on with: one that still runs is followed, one that
+            has stopped begins again, and one that never began is started.
+        announce: told the experiment's id and working directory before NNI hears of it.
     """
 
     port: int | None = None
@@ -56,6 +61,8 @@ class LaunchOptions:
     public: bool = False
     working_directory: Path | None = None
     patience: float = 120.0
+    resume: str = ""
+    announce: Callable[[str, Path], object] = lambda *_: None
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class RunningExperiment:
 
     Attributes:
         working_directory: where NNI really keeps it, which may differ from the config's.
-        process: NNI's manager.
+        process: NNI's manager; of an experiment that somebody else started, no child of ours.
         name: the config's `experimentName`; empty where it has none.
     """
 
@@ -72,7 +79,7 @@ class RunningExperiment:
     port: int
     working_directory: Path
     rest: RestClient
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | ForeignProcess
     name: str = ""
 
     def stop(self) -> None:
@@ -87,6 +94,37 @@ class RunningExperiment:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+class ForeignProcess:
+    """A process that is no child of ours, as far as it is used like one."""
+
+    def __init__(self, pid: int) -> None:
+        psutil: Any = importlib.import_module("psutil")  # NNI needs it anyway
+        self._process = psutil.Process(pid)
+        self._gone = psutil.NoSuchProcess
+
+    def poll(self) -> int | None:
+        """None while it runs; its exit code is not for us to know."""
+        try:
+            has_ended = not self._process.is_running() or self._process.status() == "zombie"
+        except self._gone:
+            return 0
+        return 0 if has_ended else None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; raises TimeoutExpired as a child would."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self.poll() is None:
+            if deadline is not None and time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(str(self._process.pid), timeout or 0.0)
+            time.sleep(0.1)
+        return 0
+
+    def kill(self) -> None:
+        """End it at once."""
+        with contextlib.suppress(self._gone):
+            self._process.kill()
 
 
 @dataclass(frozen=True)
@@ -129,11 +167,14 @@ def launch(path: Path, options: LaunchOptions) -> RunningExperiment:
     """
     config = load_config(path)
     _apply(config, options)
+    running = _find_running(config, options.resume)
+    if running is not None:
+        return running
     _prepare_environment(public=options.public)
     for _ in range(PORT_ATTEMPTS):
         port = options.port or free_port()
         try:
-            return _start(config, port, options.patience)
+            return _start(config, port, options)
         except NniError:
             # another experiment may have taken a free port between our look and NNI's
             if options.port or port_is_free(port):
@@ -141,10 +182,46 @@ def launch(path: Path, options: LaunchOptions) -> RunningExperiment:
     raise NniError(f"{PORT_ATTEMPTS} free ports in a row were taken by others", hint="--port=PORT")
 
 
-def _start(config: Any, port: int, patience: float) -> RunningExperiment:
+def kept_in(path: Path) -> Path:
+    """Where `launch` keeps the experiments of a config, and so their ledger.
+
+    Raises:
+        SettingsError: NNI does not accept the config.
+    """
+    config = load_config(path)
+    _apply(config, LaunchOptions())
+    return Path(config.experiment_working_directory)
+
+
+def _find_running(config: Any, experiment_id: str) -> RunningExperiment | None:
+    """An experiment whose manager outlived the process that followed it."""
+    manager = running_manager(experiment_id) if experiment_id else None
+    if manager is None:
+        return None
+    return RunningExperiment(
+        id=experiment_id,
+        port=urlsplit(manager.rest_url).port or 0,
+        working_directory=Path(config.experiment_working_directory),
+        rest=RestClient(manager.rest_url),
+        process=ForeignProcess(manager.pid),
+        name=config.experiment_name or "",
+    )
+
+
+def _new_experiment(config: Any, options: LaunchOptions) -> Any:
+    """NNI's own object; one that goes on if there is something to go on with."""
+    experiment = importlib.import_module("nni.experiment").Experiment(config)
+    working_directory = Path(config.experiment_working_directory)
+    if options.resume and (working_directory / options.resume / "db" / "nni.sqlite").is_file():
+        experiment.id, experiment._action = options.resume, "resume"  # noqa: SLF001  (as nnictl)
+    options.announce(experiment.id, working_directory)
+    return experiment
+
+
+def _start(config: Any, port: int, options: LaunchOptions) -> RunningExperiment:
     experiment_module = importlib.import_module("nni.experiment")
-    experiment = experiment_module.Experiment(config)
-    with _patience(patience) as started, _silence():
+    experiment = _new_experiment(config, options)
+    with _patience(options.patience) as started, _silence():
         try:
             experiment.start(port, False, experiment_module.RunMode.Detach)
         except Exception as error:

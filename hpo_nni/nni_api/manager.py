@@ -1,4 +1,4 @@
-"""Which process is NNI's manager, as its descendants see it: dispatcher and trials.
+"""Which process is NNI's manager: for its descendants, dispatcher and trials, and for others.
 
 Both versions start it as `node ... main.js --port N --experiment-id ID ...`
 (`nni/experiment/launcher.py`), and start dispatcher and trials below it, through shells. On another
@@ -7,6 +7,7 @@ machine (NNI's remote services) nothing of the kind is among a trial's ancestors
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,16 +32,34 @@ def find_manager(experiment_id: str) -> Manager | None:
     pid = os.getpid()
     while pid > 1:
         try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-            pid_above = _parent(pid)
+            found, pid_above = _manager(pid, experiment_id), _parent(pid)
         except OSError:  # it ended meanwhile
             return None
-        if _after(words, _ID) == experiment_id and _after(words, _PORT).isdecimal():
-            prefix = _after(words, _PREFIX)
-            url = f"http://localhost:{_after(words, _PORT)}" + (prefix and f"/{prefix}")
-            return Manager(pid, url)
+        if found is not None:
+            return found
         pid = pid_above
     return None
+
+
+def running_manager(experiment_id: str) -> Manager | None:
+    """The manager of an experiment, wherever on this machine it runs; None where none does."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                found = _manager(int(entry.name), experiment_id)
+                if found is not None:
+                    return found
+    return None
+
+
+def _manager(pid: int, experiment_id: str) -> Manager | None:
+    """A process as a manager of the experiment; None if it is none; OSError if it has ended."""
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    if _after(words, _ID) != experiment_id or not _after(words, _PORT).isdecimal():
+        return None
+    prefix = _after(words, _PREFIX)
+    url = f"http://localhost:{_after(words, _PORT)}" + (prefix and f"/{prefix}")
+    return Manager(pid, url)
 
 
 def _after(words: list[str], option: str) -> str:

@@ -12,9 +12,9 @@ from hpo_nni.cli.main import main
 from hpo_nni.cli.run import (
     BUDGET_SECONDS,
     IDLE_SECONDS,
-    _interruptions,
     _patience,
     direction_of,
+    interruptions,
 )
 from hpo_nni.direction import Direction
 from hpo_nni.trial.budget import AWAITED, FACTS, STOPPED, STOPPED_AT
@@ -44,10 +44,10 @@ def test_a_taken_port_is_refused(files, capsys):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_interruptions_of_any_number_are_one_request_and_end_with_the_experiment(number):
+def testinterruptions_of_any_number_are_one_request_and_end_with_the_experiment(number):
     at_first = signal.signal(number, _unexpected)  # under nohup, a hang-up would stay ignored
     try:
-        with _interruptions() as interrupted:
+        with interruptions() as interrupted:
             assert not interrupted.requested
             for _ in range(3):
                 os.kill(os.getpid(), number)

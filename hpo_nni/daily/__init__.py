@@ -1,0 +1,1 @@
+"""A daily project: what its file says, its days, and by what a challenger replaces the champion."""
