@@ -14,6 +14,7 @@ hint. The tree, which a test compares with the classes:
     ├── MetricError (ValueError)             a metric source that cannot be read or never spoke
     │   ├── SilentMetricError                a job runs, and its metrics have stopped coming
     │   └── DivergedError                    a weighted metric became NaN or infinite
+    ├── DayError (LookupError)               a day whose data is not there, or too few days
     ├── RegistryError (LookupError)          a name that no table knows
     ├── MissingExtraError (ImportError)      an optional dependency that is not installed
     ├── StoreError (OSError)                 a file or object that cannot be read or written
@@ -170,6 +171,10 @@ class SilentMetricError(MetricError):
 
 class DivergedError(MetricError):
     """A weighted metric became NaN or infinite, and the policy is that the trial fails."""
+
+
+class DayError(HpoNniError, LookupError):
+    """The data of a day is not there and the trial cannot do without, or too few days are left."""
 
 
 class RegistryError(HpoNniError, LookupError):

@@ -42,12 +42,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         facts = summarise(ledger, experiment.id)
         facts["cost"] = cost_facts(ledger, experiment.id)
+        facts["days"] = [
+            asdict(day) | {"state": day.state.value} for day in ledger.days(experiment.id)
+        ]
         facts["trials"] = [_trial(ledger, trial) for trial in trials]
         print(json.dumps(facts, ensure_ascii=False, indent=2))
         return 0
     print(f"experiment   {experiment.id} in {ledger.path.parent}")
     if experiment.pause:
         print(f"paused       {experiment.pause}")
+    for day in ledger.days_left_out(experiment.id).values():
+        print(f"left out     {day.step}, by all trials: {day.reason}")
     print(summary(ledger, experiment.id))
     print()
     for trial in trials:

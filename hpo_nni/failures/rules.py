@@ -24,6 +24,7 @@ _FROM_THE_PLATFORM = (
     Rule(_T, _STATE, r"^lost$", "the job was lost"),
     Rule(_T, _ERROR, r"\bTransient\w+|\bInDoubtError\b", "a service was out of order"),
     Rule(_T, _ERROR, r"\bSilentMetricError\b", "its metrics stopped coming"),
+    Rule(_U, _ERROR, r"\bDayError\b", "a day is missing"),
     Rule(_I, _MESSAGE, r"(?i)out of memory|\bOOM\w*|memory limit", "out of memory"),
     Rule(_T, _MESSAGE, r"(?i)\b(evicted|eviction|pre-?empt(ed|ion))\b", "it was evicted"),
     Rule(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hpo_nni.errors import CommandSyntaxError
 from hpo_nni.inspection.statements import tables_of
 from hpo_nni.platforms.maxcompute_edits import PARAMETER
-from hpo_nni.platforms.maxcompute_tables import TablePath, is_output, tables_in
+from hpo_nni.platforms.maxcompute_tables import TablePath, is_output, parse_table, tables_in
 from hpo_nni.platforms.pai_command import is_pai_command, parse_pai_command
+from hpo_nni.trial.day_settings import Missing
 from hpo_nni.trial.steps import MAXCOMPUTE
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ _OBJECTS = ("config", "script")  # parameters that name one object, which the jo
 _CHECKPOINT = re.compile(r"fine_tune_checkpoint\"\s*:\s*\"(oss://[^\"]+)")
 _URI = re.compile(r"oss://[^\s,'\"]+")
 _NO_TABLE = TablePath("", "")
+_BY_STEP = "a step of the trial has to make it"
+_LATE_DAY = "missing_policy says what becomes of its day"
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Need:
         is_ours: whether trials themselves need it, and not only their jobs.
         table: of the kind `table`.
         may_be_empty: whether a table without rows will do.
-        may_come_later: whether a step of the trial may make the table.
+        may_come_later: of whom it is known that they may make the table, in words; empty where it
+            has to be there now.
     """
 
     kind: str
@@ -46,7 +50,7 @@ class Need:
     is_ours: bool = True
     table: TablePath = _NO_TABLE
     may_be_empty: bool = False
-    may_come_later: bool = False
+    may_come_later: str = ""
 
     @property
     def is_in_maxcompute(self) -> bool:
@@ -70,9 +74,12 @@ def needs_of(settings: TrialSettings, environ: Mapping[str, str]) -> list[Need]:
     project = odps.get("project", environ, settings.accounts.directory) if odps and is_asked else ""
     found = [
         *_of_steps(settings, project),
+        *_of_data(settings),
         *_of_files(settings),
         *_of_metrics(settings, project),
     ]
+    if settings.days.missing is not Missing.FAIL:
+        found = [_late(need, settings) for need in found]
     unique: dict[tuple[str, str], Need] = {}
     for need in found:
         old = unique.get((need.kind, need.what))
@@ -111,6 +118,22 @@ def _of_steps(settings: TrialSettings, project: str) -> Iterator[Need]:
         made.add(xflow.parameters.get("model_dir", "").rstrip("/"))
 
 
+def _of_data(settings: TrialSettings) -> Iterator[Need]:
+    """The tables that `[day_config]` names, beside those of the commands."""
+    for step in settings.steps:
+        where = f"{settings.path.name}:{step.line} {step.key}"
+        for table in filter(None, map(parse_table, step.link.data)):
+            yield Need("project", table.project, where)
+            yield Need("table", str(table), where, table=table)
+
+
+def _late(need: Need, settings: TrialSettings) -> Need:
+    """The same, of which a trial knows what to do where it is not there."""
+    if any(need.what in step.link.data for step in settings.steps):
+        return replace(need, may_be_empty=True, may_come_later=_LATE_DAY)
+    return need
+
+
 def _of_parameters(xflow: XFlow, where: str, made: set[str]) -> Iterator[Need]:
     """What one command needs, save for what the trial itself has made by then."""
     for key, value in xflow.parameters.items():
@@ -139,7 +162,7 @@ def _of_tables(key: str, value: str, place: str, made: set[str]) -> Iterator[Nee
             yield Need("table", str(table), place, table=table)
 
 
-def _named(table: TablePath, where: str, *, may_come_later: bool = False) -> Iterator[Need]:
+def _named(table: TablePath, where: str, *, may_come_later: str = "") -> Iterator[Need]:
     """A table in a statement, which may have a filter, or fill the table first."""
     yield Need("project", table.project, where)
     yield Need(
@@ -179,6 +202,6 @@ def _of_metrics(settings: TrialSettings, project: str) -> Iterator[Need]:
         if metrics.kind == "table":
             for one in tables_of(source).needed:
                 table = TablePath(one.project or project, one.name)
-                yield from _named(table, where, may_come_later=True)
+                yield from _named(table, where, may_come_later=_BY_STEP)
         elif source.startswith("oss://"):
             yield Need("folder", source, where)

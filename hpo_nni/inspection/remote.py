@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from hpo_nni.errors import HpoNniError, PlatformError, Problem, SettingsError, StoreError
 from hpo_nni.inspection.needs import Need, needs_of
 from hpo_nni.platforms.maxcompute_edits import PARAMETER
-from hpo_nni.platforms.maxcompute_tables import MaxComputeTables
+from hpo_nni.platforms.maxcompute_tables import NOT_THERE, MaxComputeTables
 from hpo_nni.secrets import Redactor
 from hpo_nni.trial.handed_edits import apply_to_config, xflows_of
 from hpo_nni.trial.retry import TRANSIENT, Patience, Retrier
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE = Patience(first=0.5, longest=4.0, total=15.0)
-_NOT_THERE = {"NoSuchObject", "NoSuchTable"}  # classes of pyodps
 _SEES_NO_ROWS = "did the job that writes it run?"
 
 
@@ -99,8 +98,8 @@ class RemoteInspection:
                 if need.kind == "xflow" and type(error.__cause__).__name__ == "NoPermission":
                     self._note(need, "not for this account to see; it may run it all the same")
                     continue
-                if need.may_come_later and type(error.__cause__).__name__ in _NOT_THERE:
-                    self._note(need, "not there yet; a step of the trial has to make it")
+                if need.may_come_later and type(error.__cause__).__name__ in NOT_THERE:
+                    self._note(need, f"not there yet; {need.may_come_later}")
                     continue
                 if need.kind == "project":
                     missing.add(need.what)
@@ -185,10 +184,7 @@ def _xflow(tables: MaxComputeTables, what: str) -> str:
 def _table(tables: MaxComputeTables, need: Need) -> str:
     path = need.table
     facts = tables.facts(path)
-    is_empty = facts.rows == 0 or (
-        facts.rows is None and facts.partitions == 0 and path.partition != ""
-    )
-    if is_empty and not need.may_be_empty:
+    if facts.rows == 0 and not need.may_be_empty:
         raise PlatformError(f"{path} has no rows", hint=_SEES_NO_ROWS)
     rows = "rows not counted" if facts.rows is None else f"{facts.rows} rows"
     parts = "s" * (facts.partitions != 1)

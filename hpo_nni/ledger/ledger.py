@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo_nni.ledger.daily_runs import DailyRuns
 from hpo_nni.ledger.database import Database
+from hpo_nni.ledger.days import Days
 from hpo_nni.ledger.inputs import Inputs
 from hpo_nni.ledger.job_entries import JobEntries
 from hpo_nni.ledger.notices import Notices
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from hpo_nni.ledger.process_identity import ProcessIdentity
 
 
-class Ledger(Questions, JobEntries, Notices, Setbacks, DailyRuns, Inputs):
+class Ledger(Questions, JobEntries, Notices, Setbacks, Days, DailyRuns, Inputs):
     """What ran in one working directory, with what, what it measured, and how it ended.
 
     Usable from several threads, and from any number of processes that each open their own. A

@@ -226,6 +226,38 @@ class NoticeRecord:
     message: str = ""
 
 
+class DayState(enum.Enum):
+    """What is settled about a day of an experiment."""
+
+    AWAITED = "awaited"  # its data is not there, and trials may wait for it
+    COUNTS = "counts"  # a trial has got through it, so every trial has to
+    LEFT_OUT = "left out"  # no trial has, and none will
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can follow."""
+        return self is not DayState.AWAITED
+
+
+@dataclass(frozen=True)
+class DayRecord:
+    """What holds of one day for all trials of an experiment, so that their scores compare.
+
+    Attributes:
+        step: the key of the day's step: `cmd1_20220617`.
+        trial_id: the trial that settled it, or was the first to miss its data.
+        time: when, in seconds since the epoch.
+        reason: why it is awaited or left out, in one sentence; empty where it counts.
+    """
+
+    experiment_id: str
+    step: str
+    state: DayState
+    trial_id: str
+    time: float
+    reason: str = ""
+
+
 @dataclass(frozen=True)
 class DailyRunRecord:
     """What `hpo-nni daily` did about one day of a project.

@@ -17,6 +17,8 @@ from hpo_nni.errors import LedgerError
 from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import (
     DailyRunRecord,
+    DayRecord,
+    DayState,
     DecisionRecord,
     EvaluationRecord,
     ExperimentRecord,
@@ -35,6 +37,7 @@ Record = TypeVar(
     DecisionRecord,
     NoticeRecord,
     DailyRunRecord,
+    DayRecord,
 )
 
 TABLES: dict[type, str] = {
@@ -45,7 +48,9 @@ TABLES: dict[type, str] = {
     DecisionRecord: "decisions",
     NoticeRecord: "notices",
     DailyRunRecord: "daily_runs",
+    DayRecord: "days",
 }
+_STATES: dict[type, type] = {TrialRecord: TrialState, DayRecord: DayState}
 DECODERS = {
     "settings": json.loads,
     "parameters": json.loads,
@@ -98,8 +103,8 @@ def from_row(kind: type[Record], row: Sequence[Any]) -> Record:
         LedgerError: there is something in it that we never wrote.
     """
     decoders: dict[str, Any] = {**DECODERS}
-    if kind is TrialRecord:
-        decoders["state"] = TrialState
+    if kind in _STATES:
+        decoders["state"] = _STATES[kind]
     fields = list(zip(dataclasses.fields(kind), row, strict=True))
     try:
         return kind(

@@ -143,6 +143,17 @@ _FIRST: Migration = (
     )
     """,
     """
+    CREATE TABLE days (
+        experiment_id TEXT NOT NULL REFERENCES experiments (id),
+        step TEXT NOT NULL,
+        state TEXT NOT NULL,
+        trial_id TEXT NOT NULL REFERENCES trials (id),
+        time REAL NOT NULL,
+        reason TEXT NOT NULL,
+        PRIMARY KEY (experiment_id, step)
+    )
+    """,
+    """
     CREATE TABLE daily_runs (
         project TEXT NOT NULL,
         day TEXT NOT NULL,

@@ -6,11 +6,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hpo_nni.errors import PlatformError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from hpo_nni.platforms.maxcompute_service import MaxComputeService
 
+NOT_THERE = {"NoSuchObject", "NoSuchTable", "NoSuchPartition"}  # pyodps', of causes
 _OUTPUT = re.compile(r"output|result", re.IGNORECASE)  # parameters with tables that a job makes
 _PATH = re.compile(
     r"odps://(?P<project>[^/,\s]+)/tables/(?P<name>[^/,\s]+)(?P<partition>(?:/[^/,\s]+)*)/?"
@@ -100,6 +103,19 @@ class MaxComputeTables:
     def facts(self, path: TablePath) -> TableFacts:
         """What is there; raises PlatformError if it is not, or may not be seen."""
         return self._service.ask(f"read {path}", lambda o: _facts(o, path))
+
+    def has_rows(self, path: TablePath) -> bool:
+        """Whether the table or partition is there, and not empty as far as the service says.
+
+        Raises:
+            PlatformError: the service does not tell, as where this account may not see the table.
+        """
+        try:
+            return self.facts(path).rows != 0
+        except PlatformError as error:
+            if type(error.__cause__).__name__ in NOT_THERE:
+                return False
+            raise
 
     def last_partition(self, path: TablePath) -> str:
         """The last partition by name, for a hint; empty where there is none."""

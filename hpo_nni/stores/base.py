@@ -65,6 +65,10 @@ class Store(Protocol):
         """Return the files directly in a folder, in the order of names; none if there is none."""
         ...
 
+    def exists(self, uri: str) -> bool:
+        """Whether there is such a file, or a folder of this name with something in it."""
+        ...
+
 
 def decode_text(data: bytes, uri: str) -> str:
     """The text of a file, with its line endings as they are; StoreError where it is not UTF-8."""

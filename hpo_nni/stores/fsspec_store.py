@@ -128,6 +128,20 @@ class FsspecStore:
         ]
         return sorted(found)
 
+    def exists(self, uri: str) -> bool:
+        """Whether there is such a file, or a folder of this name with something in it."""
+        system, path = self._open(uri)
+
+        def look() -> bool:
+            system.invalidate_cache()
+            try:
+                is_folder = system.info(path)["type"] == "directory"
+                return bool(system.ls(path)) if is_folder else True
+            except FileNotFoundError:
+                return False
+
+        return self._call("look for", uri, look)
+
     def _open(self, uri: str) -> tuple[Any, str]:
         """The file system of a URI, and what it calls the file; fsspec keeps its instances."""
         import fsspec  # noqa: PLC0415  (a third of a second)

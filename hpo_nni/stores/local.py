@@ -68,6 +68,14 @@ class LocalStore:
             for name, status in sorted(found)
         ]
 
+    def exists(self, uri: str) -> bool:
+        """Whether there is such a file, or a folder of this name with something in it."""
+        path = _path(uri)
+        try:
+            return any(path.iterdir()) if path.is_dir() else path.exists()
+        except OSError as error:
+            raise StoreError(f"cannot look for {uri}: {error.strerror}", uri=uri) from error
+
 
 def _path(uri: str) -> Path:
     return Path(uri.removeprefix("file://"))

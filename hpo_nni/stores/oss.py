@@ -149,6 +149,21 @@ class OssStore:
                 return found
             token = page.next_continuation_token
 
+    def exists(self, uri: str) -> bool:
+        """Whether there is such an object, or another one below it; at most two requests."""
+        bucket, key = self._open(uri, is_folder=uri.endswith("/"))
+        folder = key and f"{key.rstrip('/')}/"
+
+        def first(prefix: str, count: int) -> list[str]:
+            page = self._call(
+                "look for", uri, lambda: bucket.list_objects_v2(prefix, max_keys=count)
+            )
+            return [entry.key for entry in page.object_list]
+
+        if key != folder and first(key, 1) == [key]:  # names come sorted, the shortest first
+            return True
+        return any(name != folder for name in first(folder, 2))
+
     def _page(self, bucket: Any, prefix: str, token: str) -> Any:
         return bucket.list_objects_v2(prefix, "/", continuation_token=token, max_keys=PAGE)
 

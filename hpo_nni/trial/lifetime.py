@@ -199,7 +199,8 @@ class Trial:
         resumption.end_leftovers(self._ledger, jobs, shutdown.pause)
         if origin is not trial:
             self._ledger.continue_trial(trial.id, origin.id, origin.directory)
-        steps = resumption.settle(work.settings.steps, jobs)
+        left_out = self._ledger.days_left_out(trial.experiment_id)
+        steps = resumption.settle(work.settings.steps, jobs, left_out)
         done = [step.key for step in steps if step.is_settled]
         logger.info(
             "trial %s goes on with %s; done already: %s",

@@ -46,12 +46,16 @@ class _Followed:
     """One metric source and what came of it.
 
     Attributes:
+        number: its place among the sources, from 1: a day's is the same in all trials.
         step: the step that writes it, before which there is nothing to read; empty for any.
         is_awaited: whether that step has not begun.
         is_reported: whether it is complete, and its score reported.
     """
 
-    def __init__(self, name: str, step: str, source: MetricSource, scoring: Scoring) -> None:
+    def __init__(
+        self, number: int, name: str, step: str, source: MetricSource, scoring: Scoring
+    ) -> None:
+        self.number = number
         self.name = name
         self.step = step
         self.is_awaited = bool(step)
@@ -108,6 +112,7 @@ class Meter:
         steps = [step.key for step in settings.steps]
         self._followed = [
             _Followed(
+                number,
                 name,
                 step_of(name.removeprefix(METRIC_SOURCE), steps),
                 open_source(
@@ -118,8 +123,9 @@ class Meter:
                 ),
                 scoring,
             )
-            for name, text in self._settings.sources
+            for number, (name, text) in enumerate(self._settings.sources, start=1)
         ]
+        self._has_several = len(self._followed) > 1
 
     def reach(self) -> None:
         """Look at each remote place once, where there may be nothing yet.
@@ -190,12 +196,17 @@ class Meter:
         With a single source nothing is concluded before the last step, in `final`.
         """
         logger.info("trial %s: %s has ended", self._place.trial_id, step)
-        if len(self._followed) == 1:
+        if not self._has_several:
             return
-        for number, followed in enumerate(self._followed, start=1):
+        for followed in self._followed:
             if followed.evaluations and not followed.is_reported:
                 self._close(followed)
-                self._add_completed(number, followed)
+                self._add_completed(followed)
+
+    def leave_out(self, step: str) -> None:
+        """Forget the source that a step of several has, as if there had never been one."""
+        if self._has_several:
+            self._followed = [one for one in self._followed if one.step != step]
 
     def final(self) -> Evaluation:
         """Read what is left and return the evaluation that the trial ends with.
@@ -204,11 +215,11 @@ class Meter:
             MetricError: a source has no score, or a policy says that the trial must fail.
             PlatformError: a table that could be read cannot be read any more.
         """
-        for number, followed in enumerate(self._followed, start=1):
+        for followed in self._followed:
             if not followed.is_reported:
                 self._close(followed)
-                if len(self._followed) > 1:
-                    self._add_completed(number, followed)
+                if self._has_several:
+                    self._add_completed(followed)
         final = final_evaluation(
             {followed.name: followed.evaluations for followed in self._followed},
             mode=self._settings.final_mode,
@@ -228,7 +239,7 @@ class Meter:
     def _take(self, followed: _Followed, evaluations: Sequence[Evaluation]) -> None:
         """Write evaluations down, then report them, then let a policy end the trial."""
         followed.evaluations += evaluations
-        if len(self._followed) == 1:
+        if not self._has_several:
             self._record(JUDGED, evaluations)
             for evaluation in evaluations:
                 if evaluation.score is not None:
@@ -238,11 +249,11 @@ class Meter:
         if followed.evaluator.failure is not None:
             raise followed.evaluator.failure
 
-    def _add_completed(self, number: int, followed: _Followed) -> None:
+    def _add_completed(self, followed: _Followed) -> None:
         """Report a source that is complete, as the k-th step of the trial."""
         condensed = condense(followed.evaluations, self._settings.final_mode, self.direction)
         if condensed is not None:
-            completed = replace(condensed, step=number)
+            completed = replace(condensed, step=followed.number)
             self._record(JUDGED, [completed])
             self._forward(completed)
 

@@ -87,7 +87,7 @@ class Rehearsal:
         return Credentials(Secret(self.key_id), Secret(self.key_secret))
 
     def adapt(self, settings: TrialSettings) -> TrialSettings:
-        """Poll often, wait for no window, tell nobody; copies of event files come here."""
+        """Poll often, wait for no window and no day, tell nobody; copies of events come here."""
         seconds = min(settings.metrics.poll_interval, POLL_SECONDS)
         mirror = settings.mirror and str(Path(self.directory, "exp", Path(settings.mirror).name))
         return replace(
@@ -96,6 +96,7 @@ class Rehearsal:
             mirror=mirror,
             window=None,
             monitor=None,
+            days=replace(settings.days, looks=False),
         )
 
 

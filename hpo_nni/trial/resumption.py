@@ -20,7 +20,7 @@ from hpo_nni.ledger.records import TrialState, visible_point
 from hpo_nni.trial.cancelling import cancel_recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from hpo_nni.ledger import Ledger
     from hpo_nni.ledger.records import JobRecord, TrialRecord
@@ -78,21 +78,26 @@ def is_same_work(steps: Sequence[Step], jobs: Sequence[JobRecord]) -> bool:
     return any(job.step == steps[0].key and job.fingerprint == steps[0].fingerprint for job in jobs)
 
 
-def settle(steps: Sequence[Step], jobs: Sequence[JobRecord]) -> tuple[Step, ...]:
+def settle(
+    steps: Sequence[Step], jobs: Sequence[JobRecord], left_out: Collection[str] = ()
+) -> tuple[Step, ...]:
     """Mark the steps that need not run again: the first ones, as far as they are done.
 
     Args:
         steps: with fingerprints.
         jobs: of the earlier runs, in their order.
+        left_out: steps that no trial of the experiment runs, and so need not be done.
     """
     last = {job.step: job for job in jobs}
     marked: list[Step] = []
+    is_settled = True
     for step in steps:
         job = last.get(step.key)
-        is_done = job is not None and job.state == "succeeded"
-        is_same = job is not None and job.fingerprint == step.fingerprint
-        before = marked[-1].is_settled if marked else True
-        marked.append(replace(step, is_settled=before and is_done and is_same))
+        if step.key not in left_out:
+            is_done = job is not None and job.state == "succeeded"
+            is_same = job is not None and job.fingerprint == step.fingerprint
+            is_settled &= is_done and is_same
+        marked.append(replace(step, is_settled=is_settled))
     return tuple(marked)
 
 

@@ -15,12 +15,13 @@ from hpo_nni.errors import HpoNniError, LedgerError, NniError, NniGoneError
 from hpo_nni.ledger.records import TrialState
 from hpo_nni.metrics import report_values
 from hpo_nni.trial.budget import Budget
+from hpo_nni.trial.days import Days
 from hpo_nni.trial.job_run import JobRunner
 from hpo_nni.trial.meter import Meter
 from hpo_nni.trial.orders import BY_NNIS_END, ask_for_no_more, who_ended
 from hpo_nni.trial.retry import Retrier
 from hpo_nni.trial.shutdown import Interrupted
-from hpo_nni.trial.triage import Triage
+from hpo_nni.trial.triage import FailedJobError, Triage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PIECE = 5.0  # seconds between two looks at whether the trial was told to end
 SIGNAL_SECONDS = 0.5  # in which NNI's signal follows the end of its REST
 
 
@@ -78,6 +80,7 @@ class TrialRunner:
         self._meter = Meter(place, settings, ledger, self._report_intermediate, shutdown.pause)
         self._jobs = JobRunner(place, settings, ledger, shutdown, self._meter)
         self._redact = self._jobs.redact
+        self._days = Days(place, settings, ledger, self._pause, self._jobs.announce)
 
     def run(self) -> Outcome:
         """Run all steps; the result is in the ledger before NNI hears of it."""
@@ -87,11 +90,10 @@ class TrialRunner:
         try:
             self._retrier(self._meter.reach)
             for step in self._settings.steps:
-                self._meter.begin(step.key)
-                if not step.is_settled:
-                    self._run_step(step)
-                self._retrier(self._meter.catch_up)
-                self._meter.complete(step.key)
+                if self._get_through(step):
+                    self._meter.complete(step.key)
+                else:
+                    self._meter.leave_out(step.key)
             final = self._meter.final()
         except Interrupted:
             return self._end_as_told()
@@ -119,6 +121,20 @@ class TrialRunner:
             ask_for_no_more(self._place, self._ledger)
         return reason
 
+    def _get_through(self, step: Step) -> bool:
+        """Run a step and read what it wrote; False where its day is left out."""
+        if self._days.leaves_out(step):
+            return False
+        self._meter.begin(step.key)
+        try:
+            if not step.is_settled:
+                self._run_step(self._days.joined(step))
+        except FailedJobError as error:
+            self._days.take_failure(step, error)
+            return False
+        self._retrier(self._meter.catch_up)
+        return self._days.counts(step)
+
     def _run_step(self, step: Step) -> None:
         """Run a step, again where its failure may pass; raises as `JobRunner.run`."""
         self._triage.run(
@@ -134,6 +150,13 @@ class TrialRunner:
     def _redacted(self, error: HpoNniError) -> Failure:
         failure = self._triage.of_error(error)
         return replace(failure, evidence=self._redact(failure.evidence))
+
+    def _pause(self, seconds: float) -> None:
+        """Sleep in pieces, for an order to end may come by the ledger only."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._shutdown.pause(min(left, PIECE))
+            self._raise_if_told()
 
     def _raise_if_told(self) -> None:
         if self._shutdown.requested or self._is_ordered_to_end():

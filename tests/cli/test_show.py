@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from hpo_nni.cli.main import main
-from hpo_nni.ledger.records import BASELINE, EvaluationRecord, TrialState
+from hpo_nni.ledger.records import BASELINE, DayRecord, DayState, EvaluationRecord, TrialState
 
 
 def test_an_experiment_is_shown_with_all_its_trials(book, capsys):
@@ -40,6 +40,18 @@ def test_json_holds_everything_and_is_strict(book, capsys):
     assert trial["state"] == "running"
     assert trial["evaluations"][0]["values"] == {"auc": "nan", "loss": "-inf", "f1": 0.0}
     assert trial["jobs"][0]["message"] == "exit code 0"
+
+
+def test_days_that_are_left_out_are_named(book, capsys):
+    book.experiment()
+    trial = book.trial(0, score=0.5)
+    reason = "odps://p/tables/t/dt=20220618 is not there"
+    book.ledger.settle_day(DayRecord("ExpA", "cmd_2", DayState.LEFT_OUT, trial, 1.0, reason))
+
+    assert main(["show", f"--dir={book.folder}"]) == 0
+    assert f"left out     cmd_2, by all trials: {reason}\n" in capsys.readouterr().out
+    assert main(["show", "--json", f"--dir={book.folder}"]) == 0
+    assert json.loads(capsys.readouterr().out)["days"][0]["state"] == "left out"
 
 
 def test_an_unknown_experiment_is_an_input_fault(book, capsys):

@@ -18,7 +18,6 @@ from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.database import FILE_NAME
 from hpo_nni.ledger.records import JUDGED
 from hpo_nni.metrics import FinalMode
-from hpo_nni.metrics.events import EventSource
 from hpo_nni.platforms.base import JobSpec, JobState
 from hpo_nni.platforms.maxcompute import MaxComputePlatform
 from hpo_nni.platforms.maxcompute_service import MaxComputeConnection
@@ -185,7 +184,7 @@ def cloud(tmp_path):
         oss.write("easyrec", "xxx/pipeline_finetune.config", config.encode())
         for day in (16, 17, 18):
             jobs.add_click_table(f"{STEM}_shuffle_202206{day}", 300)
-        partitions = [f"dt=202206{day}" for day in (17, 18, 19)]
+        partitions = [f"dt=202206{day}" for day in (17, 18, 19, 20)]
         jobs.add_click_table(f"{STEM}_modify", 300, partitions)
         _train_begin(jobs, tmp_path)
         yield oss, jobs
@@ -221,45 +220,42 @@ def _with_account(oss, jobs):
     return text
 
 
-def test_the_days_are_trained_one_from_the_other(cloud, tmp_path):
+def test_a_late_partition_is_waited_for_and_a_missing_table_left_out(cloud, tmp_path):
     """The documented script and file, against servers that really train."""
     oss, jobs = cloud
-    (tmp_path / "config_finetune.ini").write_text(_with_account(oss, jobs), encoding="utf-8")
+    policies = "missing_policy=wait\nwait_seconds=2\npoll_seconds=0.2\nafter_wait=skip\n"
+    text = _with_account(oss, jobs) + f"[day_config]\n{policies}"
+    (tmp_path / "config_finetune.ini").write_text(text, encoding="utf-8")
     ((key, secret),) = PAIR.items()
     command = [
         sys.executable, FOLDER / "run_finetune.py", "--config=config_finetune.ini",
-        "--exp_dir=exp", "--start_time=2022-06-17", "--end_time=2022-06-18",
+        "--exp_dir=exp", "--start_time=2022-06-17", "--end_time=2022-06-19",
     ]  # fmt: skip
     environ = os.environ | {"AK": key, "SK": secret}
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environ
-    )
+    del jobs.catalogs["pai_rec_dev"].tables[f"{STEM}_shuffle_20220618"]
+    trial = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environ)
+    eventually(lambda: any("shuffle_20220619" in one.path for one in jobs.exchanges))
+    asked = len([one for one in jobs.instances if one.log])
+    jobs.add_click_table(f"{STEM}_shuffle_20220619", 300)
+    _, said = trial.communicate(timeout=300)
 
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert trial.returncode == 0, said
+    assert asked == 2, "no job is submitted while a day is waited for"
+    for day in (18, 19):
+        assert f"waits for odps://pai_rec_dev/tables/{STEM}_shuffle_202206{day}" in said
     (path,) = tmp_path.rglob(FILE_NAME)
     with Ledger.open(path.parent) as ledger:
         (experiment,) = ledger.experiments()
-        (trial,) = ledger.trials(experiment.id)
-        days = [one for one in ledger.evaluations(trial.id) if one.source == JUDGED]
-        assert [job.state for job in ledger.jobs(trial.id)] == ["succeeded"] * 2
-    own = f"{experiment.id}_{trial.id}"
-    written = [
-        _last_auc(oss, tmp_path, f"202206{day}_finetune_model_nni_622/{own}") for day in (17, 18)
-    ]
-    assert [day.score for day in days] == pytest.approx(written)
-    assert trial.score == pytest.approx(sum(written) / 2)
-    logs = ["\n".join(one.log) for one in jobs.instances if one.log]
-    assert f"restored from {START}, without exception" in logs[1]
-    assert f"restored from {START.replace('16', '17')}/{own}, without exception" in logs[2]
-
-
-def _last_auc(oss, folder, model):
-    prefix = f"xxx/finetune/{model}/eval_val/"
-    copy = folder / "copies" / model
-    copy.mkdir(parents=True)
-    for entry in oss.objects("easyrec", prefix):
-        (copy / entry.key.removeprefix(prefix)).write_bytes(oss.read("easyrec", entry.key))
-    return EventSource(copy, ["auc"]).finish()[-1].values["auc"]
+        (entry,) = ledger.trials(experiment.id)
+        days = [one for one in ledger.evaluations(entry.id) if one.source == JUDGED]
+        steps = [job.step for job in ledger.jobs(entry.id)]
+        assert ledger.days_left_out(experiment.id).keys() == {"cmd1_20220618"}
+    assert steps == ["cmd1_20220617", "cmd1_20220619"]
+    assert [day.step for day in days] == [1, 3]
+    assert entry.score == pytest.approx(sum(day.score for day in days) / 2)
+    *_, last = ["\n".join(one.log) for one in jobs.instances if one.log]
+    own = f"{START.replace('0616', '0617')}/{experiment.id}_{entry.id}"
+    assert f"restored from {own}, without exception" in last
 
 
 def test_prices_go_with_the_cluster_of_the_command(load):

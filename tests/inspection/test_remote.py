@@ -130,6 +130,16 @@ def test_what_is_not_there_is_told_with_what_to_do(inspect, change, told, hint):
     assert problem.where.startswith("trial.ini:")
 
 
+def test_a_late_partition_is_no_fault_where_a_policy_says_what_becomes_of_it(inspect):
+    late = ("dt=20220617", "dt=20220618")
+    policy = ("[metric_config]", "[day_config]\nmissing_policy=wait\n[metric_config]")
+    found = inspect(late, policy)
+
+    assert found.problems == []
+    line = "odps://demo/tables/train/dt=20220618: not there yet; missing_policy says what becomes"
+    assert any(line in one for one in found.report)
+
+
 SQL = "cmd2=insert overwrite table empty select * from demo.{} where dt='20220617'\n"
 STATEMENT = "metric_type=table\nmetric_source=select step, auc from {}"
 SUMMARY = "metric_type=summary\nmetric_source=oss://bkt/model/${exp_id}_${trial_id}/eval_val/"

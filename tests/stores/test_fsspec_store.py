@@ -100,6 +100,9 @@ class WebHdfs:
         return {"FileStatuses": {"FileStatus": found}}
 
     def getfilestatus(self, path, *_):
+        if any(name.startswith(path.rstrip("/") + "/") for name in self.files):
+            folder = {"pathSuffix": "", "type": "DIRECTORY", "length": 0, "modificationTime": 1}
+            return {"FileStatus": folder}
         return {"FileStatus": self.status(path, "")}
 
     def open(self, path, query, _):
@@ -178,6 +181,13 @@ def test_a_folder_shows_its_own_files_in_order(store, folder):
     found = store.list_files(f"{folder}/")
     assert [(file.name, file.size) for file in found] == [("a", 1), ("b", 1)]
     assert store.list_files(f"{folder}/nowhere") == []
+
+
+def test_a_file_is_there_and_a_folder_with_something_in_it(store, folder):
+    store.write_text(f"{folder}/day/part", "x")
+
+    names = ["day/part", "day", "nothing", "da"]
+    assert [store.exists(f"{folder}/{name}") for name in names] == [True, True, False, False]
 
 
 def test_a_version_changes_with_the_content(store, folder):

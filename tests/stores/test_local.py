@@ -88,3 +88,12 @@ def test_a_folder_that_is_a_file_is_an_error(tmp_path):
 
     with pytest.raises(StoreError, match="cannot write"):
         STORE.write_text(str(tmp_path / "file" / "a.config"), "text")
+
+
+def test_a_file_is_there_and_a_folder_with_something_in_it(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full" / "dt=1").mkdir(parents=True)
+    (tmp_path / "_SUCCESS").touch()
+
+    there = ["_SUCCESS", "full", "full/", "nothing", "empty", "_SUCC"]
+    assert [STORE.exists(f"{tmp_path}/{name}") for name in there] == [True] * 3 + [False] * 3

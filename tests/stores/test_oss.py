@@ -121,6 +121,15 @@ def test_marker_of_a_folder_is_not_a_file(connect, server):
     assert [file.name for file in connect().list_files("oss://bkt/f/")] == ["x"]
 
 
+def test_an_object_is_there_and_a_folder_with_something_in_it(connect, server):
+    for key in ("day/dt=1/part", "day.csv", "marker/", "one"):
+        server.write("bkt", key, b"")
+    store = connect()
+
+    names = ["one", "day.csv", "day", "day/", "day/dt=1", "on", "da", "marker", "marker/", "x/"]
+    assert [store.exists(f"oss://bkt/{name}") for name in names] == [True] * 5 + [False] * 5
+
+
 def test_whole_bucket_can_be_listed(connect, server):
     server.write("bkt", "x", b"1")
 

@@ -213,6 +213,13 @@ def test_settled_steps_are(before, count, tmp_path):
     assert [step.is_settled for step in marked] == [True] * count + [False] * (3 - count)
 
 
+def test_days_that_are_left_out_are_no_gap(tmp_path):
+    with Ledger.open(tmp_path) as ledger:
+        jobs = [_job(ledger, f"cmd{n}", "succeeded", f"print{n}") for n in (1, 3)]
+
+    assert [step.is_settled for step in settle(STEPS, jobs, ["cmd2"])] == [True] * 3
+
+
 def _job(ledger, step, state, fingerprint):
     from hpo_nni.ledger.process_identity import ProcessIdentity
     from hpo_nni.ledger.records import JobRecord

@@ -60,6 +60,7 @@ class Demands:
         texts += [text for _, text in settings.metrics.sources]
         read = [file.source for file in settings.files]
         for step in settings.steps:
+            texts += step.link.data
             if is_pai_command(step.command):
                 xflow = parse_pai_command(step.command)
                 texts += xflow.parameters.values()
