@@ -14,43 +14,23 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from hpo_nni.core.preflight import refuse_doomed_experiment
 from hpo_nni.direction import Direction
-from hpo_nni.errors import SettingsError
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.process_identity import ProcessIdentity
 from hpo_nni.ledger.records import ExperimentRecord, InputKind
 from hpo_nni.nni_api.environment import DispatcherEnvironment
-from hpo_nni.nni_api.launch import nni_version
 from hpo_nni.nni_api.manager import find_manager
 from hpo_nni.nni_api.repairs import survive_customised_trials
-from hpo_nni.secrets import Redactor, hide_named
-from hpo_nni.trial.accounts import load_accounts
-from hpo_nni.trial.command import settings_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 logger = logging.getLogger(__name__)
-
-# What of NNI's config bears on results; the rest is places, ports and logs.
-_RECORDED = (
-    "experimentName",
-    "trialCommand",
-    "trialConcurrency",
-    "trialGpuNumber",
-    "maxTrialNumber",
-    "maxExperimentDuration",
-    "maxTrialDuration",
-    "tuner",
-    "assessor",
-    "advisor",
-)
 
 
 @dataclass(frozen=True)
@@ -119,7 +99,6 @@ class Dispatcher:
                 settings={"max_trials": self.config.get("maxTrialNumber"), **settings},
             )
         )
-        self._note_inputs()
         manager = find_manager(self.experiment_id)
         identity = ProcessIdentity.of(manager.pid) if manager else None
         if manager and identity:
@@ -129,27 +108,8 @@ class Dispatcher:
         return direction
 
     def note_space(self, space: Any) -> None:
-        """Note the search space, as NNI handed it over: at the beginning, or another one since."""
+        """Note the search space, as NNI hands it to the tuner at first, or later on."""
         self.ledger.note_input(self.experiment_id, InputKind.SPACE, "", json.dumps(space))
-
-    def _note_inputs(self) -> None:
-        if not self.config:
-            return
-        recorded = {name: self.config[name] for name in _RECORDED if self.config.get(name)}
-        recorded["nni"] = ".".join(map(str, nni_version()))
-        text = hide_named(self._redactor()(json.dumps(recorded)))
-        self.ledger.note_input(self.experiment_id, InputKind.EXPERIMENT, "", text)
-        if self.config.get("searchSpace") is not None:
-            self.note_space(self.config["searchSpace"])
-
-    def _redactor(self) -> Redactor:
-        """Knows what must not be shown, as far as the trials' settings file tells."""
-        folder = Path(self.config.get("trialCodeDirectory") or ".")
-        path = settings_file(str(self.config.get("trialCommand") or ""), folder)
-        try:
-            return Redactor([] if path is None else load_accounts(path).secrets(os.environ))
-        except SettingsError:  # trials will say so
-            return Redactor([])
 
     def _tuner_direction(self) -> Direction | None:
         arguments = (self.config.get("tuner") or {}).get("classArgs") or {}

@@ -108,7 +108,7 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             except SettingsError:
                 logger.exception("the search space has faults; the one before stays")
                 return
-            if self._dispatcher is not None and before not in (None, self._space):
+            if self._dispatcher is not None and before != self._space:
                 self._dispatcher.note_space(search_space)
             self._optimizer, self._told = None, 0
 

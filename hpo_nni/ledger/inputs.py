@@ -49,6 +49,11 @@ class Inputs:
                 "INSERT OR IGNORE INTO inputs VALUES (?, ?, ?, ?, ?)", [*key, self._clock()]
             )
 
+    def has_input(self, experiment_id: str, kind: InputKind) -> bool:
+        """Whether anything of this kind is known."""
+        query = "SELECT 1 FROM inputs WHERE experiment_id = ? AND kind = ? LIMIT 1"
+        return bool(self._database.read(query, [experiment_id, kind.value]))
+
     def inputs(self, experiment_id: str) -> list[InputRecord]:
         """All that is known to have gone into an experiment, in the order in which it was seen."""
         rows = self._database.read(

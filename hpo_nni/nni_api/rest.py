@@ -83,6 +83,11 @@ class RestClient:
             max_trial_seconds=seconds(parameters.get("maxTrialDuration")),
         )
 
+    def config(self) -> dict[str, Any]:
+        """The experiment's config as it is now, in NNI's spelling, with its search space."""
+        found: dict[str, Any] = self._get("/experiment")["params"]
+        return found
+
     def elapsed(self) -> float:
         """Seconds that NNI counts against `maxExperimentDuration`."""
         return float(self._get("/experiment").get("execDuration", 0))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hpo_nni.space.parameters import Scalar
 
 _NO_TRIAL = "not recorded: no trial has edited its configs and begun its work"
-_NO_CLASS = "not recorded: neither tuner nor assessor are hpo_nni's"
+_NO_NNI = "not recorded: no trial ran under NNI and could ask it"
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _space(a: MadeOf, b: MadeOf) -> Section:
     records = [made.newest(InputKind.SPACE) for made in (a, b)]
     one, other = records
     if one is None or other is None:
-        return Section("space", (), _missing("search space", records, _NO_CLASS))
+        return Section("space", (), _missing("search space", records, _NO_NNI))
     remarks = tuple(_changed("the search space", a, b, one, other))
     spaces = [_dimensions(side.text or "{}") for side in (one, other)]
     return Section("space", tuple(labelled_differences(*spaces)), remarks)
@@ -181,7 +181,7 @@ def _settings(a: MadeOf, b: MadeOf) -> Section:
     """What the settings file says, and NNI's config; each where both were recorded."""
     own, nni = [a.settings, b.settings], [a.nni, b.nni]
     what = "NNI's config (tuner, assessor, limits)"
-    remarks = (*_missing("settings", own, _NO_TRIAL), *_missing(what, nni, _NO_CLASS))
+    remarks = (*_missing("settings", own, _NO_TRIAL), *_missing(what, nni, _NO_NNI))
     both = [pair for pair in (own, nni) if None not in pair]
     return Section("settings", tuple(one for pair in both for one in _labelled(pair)), remarks)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import shlex
@@ -16,7 +17,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hpo_nni import __version__
+from hpo_nni.errors import NniError
 from hpo_nni.ledger.records import InputKind
+from hpo_nni.nni_api.rest import RestClient
 from hpo_nni.secrets import Reference, hide_named
 from hpo_nni.trial.accounts import is_credential, read_settings_file
 from hpo_nni.trial.calendar import calendar_arguments, calendar_of
@@ -31,8 +34,24 @@ if TYPE_CHECKING:
     from hpo_nni.trial.files import PreparedFile
     from hpo_nni.trial.settings import TrialSettings
 
+logger = logging.getLogger(__name__)
+
 GIT_SECONDS = 5.0
+NNI_SECONDS = 5.0
 MOST_FILES = 500  # of code; a folder with more is no trainer's
+# What of NNI's config bears on results; the rest is places, ports and logs.
+_NNI_KEYS = (
+    "experimentName",
+    "trialCommand",
+    "trialConcurrency",
+    "trialGpuNumber",
+    "maxTrialNumber",
+    "maxExperimentDuration",
+    "maxTrialDuration",
+    "tuner",
+    "assessor",
+    "advisor",
+)
 _OWN = ("--params", "--place")
 _CODE = frozenset({".py", ".sh", ".bash", ".r", ".jl", ".pl", ".lua", ".js", ".jar", ".whl"})
 
@@ -56,6 +75,26 @@ class InputNotes:
         for file in files:
             self._note(InputKind.CONFIG, file.source, file.base)
         self._note(InputKind.CODE, "", json.dumps(_code(settings)))
+
+    def note_nni(self, rest_url: str) -> None:
+        """Note NNI's config and the search space, unless that has been done; NNI may be silent.
+
+        The dispatcher knows no search space that belongs to a tuner of NNI's own.
+        """
+        if self.ledger.has_input(self.experiment_id, InputKind.EXPERIMENT):
+            return
+        from hpo_nni.nni_api.launch import nni_version  # noqa: PLC0415 - the first trial needs it
+
+        try:
+            config = RestClient(rest_url, timeout=NNI_SECONDS).config()
+        except NniError as error:  # the next trial asks
+            logger.warning("what NNI's config says is not recorded: %s", error)
+            return
+        recorded = {name: config[name] for name in _NNI_KEYS if config.get(name)}
+        recorded["nni"] = ".".join(map(str, nni_version()))
+        self._note(InputKind.EXPERIMENT, "", json.dumps(recorded))
+        if not self.ledger.has_input(self.experiment_id, InputKind.SPACE):
+            self._note(InputKind.SPACE, "", json.dumps(config.get("searchSpace")))
 
     def _note(self, kind: InputKind, name: str, text: str) -> None:
         self.ledger.note_input(self.experiment_id, kind, name, hide_named(self.redact(text)))

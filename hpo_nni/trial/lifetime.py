@@ -98,9 +98,7 @@ class Trial:
             self._settings = self._load_and_begin()
             redact = _redact_from_now_on(self._settings)
             work = self._prepare(self._settings, shutdown)
-            InputNotes(self._ledger, self._place.experiment_id, redact).note(
-                work.settings, work.files
-            )
+            self._note_inputs(work, InputNotes(self._ledger, self._place.experiment_id, redact))
             runner = TrialRunner(work.place, work.settings, self._ledger, channel, shutdown)
             return runner.run()
         except Interrupted:
@@ -175,6 +173,12 @@ class Trial:
             point = visible_point(self._point)
             _write_point(Path(settings.mirror, MIRRORED_POINT), point)
         return work
+
+    def _note_inputs(self, work: _Prepared, notes: InputNotes) -> None:
+        notes.note(work.settings, work.files)
+        experiment = self._ledger.experiment(self._place.experiment_id)
+        if self._place.nni is not None and experiment is not None and experiment.rest_url:
+            notes.note_nni(experiment.rest_url)
 
     def _edited(self, settings: TrialSettings, place: Place, retrier: Retrier) -> _Prepared:
         words = substitutions_of(place, self._point)

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from hpo_nni.core.dispatcher import rest_url, this_dispatcher
 from hpo_nni.direction import Direction
 from hpo_nni.errors import LedgerError
-from hpo_nni.ledger.records import InputKind
 
 
 @pytest.mark.parametrize(
@@ -75,28 +72,3 @@ def test_a_ledger_that_cannot_be_opened_is_seen_at_once(experiment):
 
     with pytest.raises(LedgerError):
         this_dispatcher().begin(Direction.MAXIMIZE)
-
-
-def test_what_the_experiment_is_made_of_is_noted_without_secrets(experiment, tmp_path):
-    (tmp_path / "trial.ini").write_text(
-        "[oss_config]\nendpoint=e\naccessKeyID=AKID12345\naccessKeySecret=s3cr3t-value\n"
-    )
-    space = {"x": {"_type": "uniform", "_value": [0, 1]}}
-    experiment.configure(
-        {
-            "searchSpace": space,
-            "trialCommand": "run --config=trial.ini --id AKID12345",
-            "trialCodeDirectory": str(tmp_path),
-            "tuner": {"name": "TPE", "classArgs": {"api_key": "sk-abcdef"}},
-            "nniManagerIp": "127.0.0.1",
-        }
-    )
-
-    this_dispatcher().begin(Direction.MAXIMIZE)
-
-    noted = {one.kind: one.text for one in experiment.ledger.inputs("Exp1")}
-    assert json.loads(noted[InputKind.SPACE]) == space
-    recorded = json.loads(noted[InputKind.EXPERIMENT])
-    assert recorded["trialCommand"] == "run --config=trial.ini --id [secret]"
-    assert recorded["tuner"]["classArgs"] == {"api_key": "[secret]"}
-    assert recorded.keys() == {"trialCommand", "tuner", "nni"}

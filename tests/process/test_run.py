@@ -76,7 +76,7 @@ def test_show_and_logs_find_what_ran(experiment):
         code, log = folder.run("logs", "0", *where)
         assert code == 0, log
         assert "cmd1: succeeded exit code 0" in log
-        code, compared = folder.run("compare", best["directory"].split("/")[-3], "expdir", *where)
+        code, compared = folder.run("compare", json.loads(facts)["experiment"], "expdir", *where)
         assert code == 0, compared
         assert "config       job.config: no difference" in compared
         assert "not recorded" not in compared

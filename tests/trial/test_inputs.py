@@ -5,7 +5,10 @@ import json
 import pytest
 
 from hpo_nni.ledger import Ledger
-from hpo_nni.ledger.records import InputKind
+from hpo_nni.ledger.records import ExperimentRecord, InputKind
+from hpo_nni.secrets import Redactor, Secret
+from hpo_nni.testing.nni import HttpNni
+from hpo_nni.trial.inputs import InputNotes
 
 INI = """\
 # accessKeySecret = an-old-key-of-last-year
@@ -74,3 +77,34 @@ def test_a_second_trial_adds_only_what_has_changed(folder, run_trial):
     kinds = [one.kind for one in inputs(folder)]
     assert kinds.count(InputKind.CONFIG) == 2
     assert len(kinds) == 5
+
+
+@pytest.fixture
+def nni(tmp_path):
+    opened = HttpNni(tmp_path / "expdir", "Tr1", {})
+    yield opened
+    opened.close()
+
+
+def test_nnis_config_is_noted_once_and_without_secrets(tmp_path, nni):
+    nni.limits |= {
+        "trialCommand": "run --config=trial.ini --id AKID12345",
+        "tuner": {"name": "TPE", "classArgs": {"api_key": "sk-abcdef"}},
+        "searchSpace": {"x": {"_type": "uniform", "_value": [0, 1]}},
+        "nniManagerIp": "127.0.0.1",
+    }
+    with Ledger.open(tmp_path) as ledger:
+        ledger.begin_experiment(ExperimentRecord("Exp1", 1.0, "maximize"))
+        notes = InputNotes(ledger, "Exp1", Redactor([Secret("AKID12345")]))
+        notes.note_nni("http://127.0.0.1:1")  # nobody there: the next trial asks
+        assert ledger.inputs("Exp1") == []
+        notes.note_nni(nni.url)
+        nni.close()
+        notes.note_nni(nni.url)
+
+        noted = {one.kind: json.loads(one.text) for one in ledger.inputs("Exp1")}
+    assert noted[InputKind.SPACE] == {"x": {"_type": "uniform", "_value": [0, 1]}}
+    recorded = noted[InputKind.EXPERIMENT]
+    assert recorded["trialCommand"] == "run --config=trial.ini --id [secret]"
+    assert recorded["tuner"]["classArgs"] == {"api_key": "[secret]"}
+    assert "nniManagerIp" not in recorded
