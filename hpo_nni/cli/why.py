@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpo_nni.cli.find import add_directory, find_trial
 from hpo_nni.cli.progress import describe
@@ -15,7 +15,7 @@ from hpo_nni.ledger.records import JUDGED, TrialState, visible_point
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from hpo_nni.core.replays import Judgement
     from hpo_nni.ledger import Ledger
@@ -46,13 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _story(
     ledger: Ledger, experiment: ExperimentRecord, trial: TrialRecord
 ) -> Iterator[tuple[str, str]]:
-    yield "proposed", _origin(ledger, trial)
+    yield "proposed", _origin(ledger, experiment, trial)
     yield "measured", _measured(ledger, experiment, trial)
     yield from _ending(ledger, experiment, trial)
     yield "ranked", _rank(ledger, experiment, trial)
 
 
-def _origin(ledger: Ledger, trial: TrialRecord) -> str:
+def _origin(ledger: Ledger, experiment: ExperimentRecord, trial: TrialRecord) -> str:
     said = [one.reason for one in ledger.decisions(trial.id) if one.action == "propose"]
     point = visible_point(trial.parameters)
     what = ", ".join(f"{key} = {value}" for key, value in point.items()) or "no parameters"
@@ -60,7 +60,18 @@ def _origin(ledger: Ledger, trial: TrialRecord) -> str:
         return "it is the untuned config, the measure for all others"
     if trial.retry_of:
         return f"it runs the failed trial {trial.retry_of} again: {what}"
-    return f"{'; '.join(said) or 'by the tuner'}: {what}"
+    return f"{'; '.join(said) or _tuners_reason(experiment, point)}: {what}"
+
+
+def _tuners_reason(experiment: ExperimentRecord, point: Mapping[str, Any]) -> str:
+    """Where the tuner had a point from: it writes down which earlier sweeps it starts from."""
+    facts = experiment.settings.get("warm_start")
+    if facts is None:
+        return "by the tuner"
+    for one in facts["first"]:
+        if one["point"] == point:
+            return f"because it was the best of sweep {one['sweep']}, as its trial {one['trial']}"
+    return f"by the tuner, which had the sweeps {', '.join(facts['sweeps'])} to learn from"
 
 
 def _measured(ledger: Ledger, experiment: ExperimentRecord, trial: TrialRecord) -> str:

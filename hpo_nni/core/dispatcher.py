@@ -58,6 +58,11 @@ class Dispatcher:
         return self.environment.experiment_id
 
     @property
+    def project(self) -> str:
+        """What the experiment is a sweep of: its `experimentName`; empty where it has none."""
+        return str(self.config.get("experimentName") or "")
+
+    @property
     def config(self) -> Mapping[str, Any]:
         """The experiment's config, in NNI's spelling; empty where NNI did not pass it."""
         return self.environment.config
@@ -94,7 +99,7 @@ class Dispatcher:
                 id=self.experiment_id,
                 started=time.time(),
                 direction=direction.value,
-                project=str(self.config.get("experimentName") or ""),
+                project=self.project,
                 rest_url=self.rest_url,
                 settings={"max_trials": self.config.get("maxTrialNumber"), **settings},
             )

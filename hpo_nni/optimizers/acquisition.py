@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from scipy.special import erfcx, log_ndtr, ndtr
@@ -41,6 +41,29 @@ def log_chance_below(mean: Array, deviation: Array, limit: float) -> Array:
     return np.asarray(log_ndtr((limit - mean) / deviation))
 
 
+class Region(Protocol):
+    """A part of a cube."""
+
+    def scatter(self, units: Array) -> Array:
+        """Canonical rows from uniform numbers in [0, 1)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What is hoped for, and where to look for it.
+
+    Attributes:
+        promise: of rows.
+        good: rows to look around.
+        region: where half of the scattered rows are drawn; None for nowhere in particular.
+    """
+
+    promise: Callable[[Array], Array]
+    good: Array
+    region: Region | None = None
+
+
 @dataclass(frozen=True)
 class Effort:
     """How long to search; counts, so that the same seed finds the same point on any machine.
@@ -59,23 +82,20 @@ class Effort:
     changes: int = 24
 
 
-def climb(
-    cube: Cube,
-    promise: Callable[[Array], Array],
-    known: Array,
-    rng: np.random.Generator,
-    effort: Effort,
-) -> Array:
+def climb(cube: Cube, prospect: Prospect, rng: np.random.Generator, effort: Effort) -> Array:
     """Rows of great promise, the greatest first.
 
     Args:
         cube: which they are in.
-        promise: of rows.
-        known: good rows to look around.
+        prospect: what promises, and where to look.
         rng: draws and changes rows.
         effort: how long to search.
     """
-    rows = cube.scatter(rng.random((effort.scattered, cube.dimensions)))
+    promise, known = prospect.promise, prospect.good
+    units = rng.random((effort.scattered, cube.dimensions))
+    rows = cube.scatter(units)
+    if prospect.region is not None:
+        rows[::2] = prospect.region.scatter(units[::2])
     if len(known):
         changed = [mutate(cube, known, scale, rng, effort.near) for scale in (0.03, 0.15)]
         rows = np.vstack([rows, *changed])

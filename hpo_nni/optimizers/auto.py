@@ -5,6 +5,7 @@ Why it is made of these parts, and where each constant comes from: docs/adr/0015
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,11 +22,13 @@ from hpo_nni.optimizers.goals import Goals
 from hpo_nni.optimizers.promise import Beliefs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hpo_nni.direction import Direction
     from hpo_nni.optimizers.arrays import Array
     from hpo_nni.optimizers.base import Observation
+    from hpo_nni.optimizers.earlier import FirstPoint
+    from hpo_nni.optimizers.sweeps import EarlierSweep
     from hpo_nni.space import SearchSpace
 
 
@@ -49,8 +52,9 @@ class AutoOptimizer:
         trials: how many there will be, if that is known.
         objectives: metrics, `-` before those that are to be small; None for the score alone.
         constraints: limits on metrics, as `latency < 20`.
-        earlier: the results of earlier sweeps in this space or another one, each by itself: their
-            scores are compared within a sweep only.
+        earlier: the results of earlier sweeps in this space or another one, the oldest first:
+            their scores are compared within a day of a sweep only.
+        defaults: what parameters were that earlier sweeps did not vary, where that is known.
 
     Raises:
         SettingsError: objectives or constraints that cannot be read.
@@ -65,7 +69,8 @@ class AutoOptimizer:
         trials: int | None = None,
         objectives: Sequence[str] | None = None,
         constraints: Sequence[str] | None = None,
-        earlier: Sequence[Sequence[Observation]] = (),
+        earlier: Sequence[EarlierSweep] = (),
+        defaults: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         goals = Goals.parse(direction, objectives, constraints)
         self._cube = Cube(space)
@@ -75,18 +80,20 @@ class AutoOptimizer:
         self._evidence = Evidence(self._cube, goals)
         self._visited = Visited(self._cube)
         self._pending: dict[bytes, Array] = {}
-        self._earlier = EarlierSweeps(self._cube, direction, earlier)
+        self._earlier = EarlierSweeps(self._cube, direction, earlier, defaults)
         self._beliefs = Beliefs(self._cube, goals, self._earlier)
         self._design: Array | None = None
+
+    @property
+    def first_points(self) -> Sequence[FirstPoint]:
+        """The best points of earlier sweeps, which are tried before all others."""
+        return self._earlier.best
 
     def ask(self) -> dict[str, Any] | None:
         """Propose a point that was not there before; None when there is none left."""
         if self._visited.is_everything:
             return None
-        rng = self._rng(len(self._visited))
-        with one_thread():
-            candidates = self._candidates(rng)
-        taken = self._visited.take(candidates, rng)
+        taken = self._again() or self._new()
         if taken is None:
             return None
         point, row = taken
@@ -104,17 +111,40 @@ class AutoOptimizer:
             self._pending.pop(row.tobytes(), None)
             self._evidence.add(row, observation)
 
+    def _again(self) -> tuple[dict[str, Any], Array] | None:
+        """The next best point of an earlier sweep, at every other turn, unless they mislead.
+
+        Between them, scattered points show whether the past is right about the rest, too.
+        """
+        left = [one for one in self._earlier.best if one.row not in self._visited]
+        tried = len(self._earlier.best) - len(left)
+        if not left or len(self._visited) < 2 * tried or self._is_misled():
+            return None
+        self._visited.add(left[0].row)
+        return dict(left[0].point), left[0].row
+
+    def _new(self) -> tuple[dict[str, Any], Array] | None:
+        rng = self._rng(len(self._visited))
+        with one_thread():
+            candidates = self._candidates(rng)
+        return self._visited.take(candidates, rng)
+
     def _candidates(self, rng: np.random.Generator) -> Iterable[Array]:
         """Rows, the most promising first."""
-        known = len(self._evidence.where(Outcome.COMPLETE))
-        begun = len(self._visited)
-        if begun < len(self._earlier.best):
-            return [*self._earlier.best, *self._scattered()]
-        if known < 2 or (begun < self._first and not self._earlier):
+        complete = self._evidence.where(Outcome.COMPLETE)
+        repeated = sum(one.row in self._visited for one in self._earlier.best)
+        begun = len(self._visited) - repeated
+        is_led = begun >= repeated and self._earlier.can_guess and not self._is_misled()
+        if len(complete) < 2 or (begun < self._first and not is_led):
             fresh = self._cube.scatter(rng.random((self._first, self._cube.dimensions)))
             return self._possible(np.vstack([self._scattered()[begun:], fresh]))
-        promise, good = self._beliefs.form(self._evidence, self._awaited(), rng)
-        return climb(self._cube, promise, good, rng, EFFORT)
+        prospect = self._beliefs.form(self._evidence, self._awaited(), rng)
+        return climb(self._cube, prospect, rng, EFFORT)
+
+    def _is_misled(self) -> bool:
+        complete = self._evidence.where(Outcome.COMPLETE)
+        rows, losses = self._evidence.rows[complete], self._evidence.losses[complete, 0]
+        return self._earlier.mislead(rows, losses)
 
     def _possible(self, rows: Array) -> Array:
         """Rows in their order, those that can hardly run last."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
@@ -18,8 +18,10 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hpo_nni.optimizers.arrays import Array
-    from hpo_nni.optimizers.cube import Cube
+    from hpo_nni.optimizers.cube import Axis
 
 
 _ROOT5 = math.sqrt(5.0)
@@ -27,6 +29,20 @@ LENGTH_SPREAD = 1.2  # standard deviation of a length scale's logarithm
 NOISE_MODE, NOISE_SPREAD = math.log(1e-3), 2.0  # of the noise's variance, likewise
 AMPLITUDE_SPREAD = 0.7  # of the signal's variance, around 1
 _JITTER = 1e-7
+
+
+class Axes(Protocol):
+    """What is asked of a cube: of which kind each coordinate of a row is."""
+
+    @property
+    def axes(self) -> Sequence[Axis]:
+        """One for each coordinate."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """How many there are."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,11 +69,21 @@ class GaussianProcess:
         rows: canonical, one for each observation.
         targets: of mean 0 and variance 1, or so.
         scales: the kernel's.
+        shared: a covariance of the targets beside the kernel's, of what is not the function:
+            offsets that some of them have in common.
     """
 
-    def __init__(self, cube: Cube, rows: Array, targets: Array, scales: Scales) -> None:
+    def __init__(
+        self,
+        cube: Axes,
+        rows: Array,
+        targets: Array,
+        scales: Scales,
+        shared: Array | None = None,
+    ) -> None:
         self.cube = cube
         self.scales = scales
+        self._shared = shared
         self.rows = rows
         self.targets = targets
         self._names = _names(cube)
@@ -90,6 +116,8 @@ class GaussianProcess:
 
     def _factorised(self) -> Array:
         covariance = self._kernel(self.rows, self.rows)
+        if self._shared is not None:
+            covariance += self._shared
         diagonal = np.diag_indices(len(self.rows))
         covariance[diagonal] += self.noise + _JITTER
         for _ in range(8):
@@ -124,13 +152,14 @@ class Caution:
 
 
 def fit_scales(  # noqa: PLR0913 - keywords
-    cube: Cube,
+    cube: Axes,
     rows: Array,
     targets: Array,
     start: Scales,
     *,
     iterations: int,
     caution: Caution = Caution(),
+    shared: Array | None = None,
 ) -> Scales:
     """The scales that explain the targets best, searched from `start` for so many iterations."""
     names = _names(cube)
@@ -149,7 +178,7 @@ def fit_scales(  # noqa: PLR0913 - keywords
     )
 
     def loss(theta: Array) -> tuple[float, Array]:
-        return _loss(theta, flat, targets, mode, spread)
+        return _loss(theta, flat, targets, (mode, spread), shared)
 
     least = np.concatenate(
         [mode[:-2] + caution.shortest, [mode[-2] - 6.0, max(mode[-1] - 6.0, caution.least_noise)]]
@@ -166,7 +195,11 @@ def fit_scales(  # noqa: PLR0913 - keywords
 
 
 def _loss(
-    theta: Array, flat: Array, targets: Array, mode: Array, spread: Array
+    theta: Array,
+    flat: Array,
+    targets: Array,
+    prior: tuple[Array, Array],
+    shared: Array | None,
 ) -> tuple[float, Array]:
     """The negative logarithm of the posterior density of theta, and its gradient."""
     count = len(targets)
@@ -175,7 +208,7 @@ def _loss(
     decay = math.exp(theta[-2]) * np.exp(-scaled)
     signal = (1.0 + scaled + scaled**2 / 3.0) * decay
     noise = math.exp(theta[-1])
-    covariance = signal.copy()
+    covariance = signal.copy() if shared is None else signal + shared
     covariance[np.diag_indices(count)] += noise + _JITTER
     try:
         factor = cholesky(covariance, lower=True, check_finite=False)
@@ -185,6 +218,7 @@ def _loss(
     inverse, _ = dpotri(factor, lower=1)
     inverse = np.tril(inverse) + np.tril(inverse, -1).T
     outer = np.outer(weights, weights) - inverse
+    mode, spread = prior
     off = (theta - mode) / spread
     value = 0.5 * targets @ weights + np.log(np.diag(factor)).sum() + 0.5 * off @ off
     slopes = outer * (decay * (1.0 + scaled) * (5.0 / 3.0))
@@ -199,7 +233,7 @@ def _length_mode(axes: int) -> float:
     return math.log(0.6) + 0.5 * math.log(max(axes, 1) / 2.0)
 
 
-def _names(cube: Cube) -> Array:
+def _names(cube: Axes) -> Array:
     return np.array([not axis.is_ordered for axis in cube.axes], dtype=bool)
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import log_ndtr, ndtri
 
-from hpo_nni.optimizers.acquisition import log_chance_below, log_expected_improvement
+from hpo_nni.optimizers.acquisition import (
+    Prospect,
+    log_chance_below,
+    log_expected_improvement,
+)
 from hpo_nni.optimizers.base import Outcome
 from hpo_nni.optimizers.designs import latin_hypercube
 from hpo_nni.optimizers.evidence import some_of
@@ -56,10 +61,8 @@ class Beliefs:
         self._runs = Surrogate(cube, STEPS)
         self._draws = ndtri(latin_hypercube(goals.objectives, DRAWS, np.random.default_rng(0)))
 
-    def form(
-        self, evidence: Evidence, awaited: Array, rng: np.random.Generator
-    ) -> tuple[Promise, Array]:
-        """The promise of rows, and good rows to search around.
+    def form(self, evidence: Evidence, awaited: Array, rng: np.random.Generator) -> Prospect:
+        """The promise of rows, and where to look for good ones.
 
         Args:
             evidence: with at least two complete points.
@@ -72,13 +75,17 @@ class Beliefs:
         parts += self._limits(evidence, complete, rng)
         if within.any():
             improve = self._improvement if self.goals.objectives == 1 else self._volume
-            part, good = improve(evidence, complete, within, awaited, rng)
-            parts.append(part)
+            prospect = improve(evidence, complete, within, awaited, rng)
+            parts.append(prospect.promise)
         else:  # first of all, some point must keep the limits
             worst = np.nanmax(evidence.losses[complete, self.goals.objectives :], axis=1)
             good = evidence.rows[complete[np.argsort(worst, kind="stable")[:GOOD]]]
-            parts.append(_away_from(awaited))
-        return lambda rows: np.asarray(np.sum([part(rows) for part in parts], axis=0)), good
+            prospect = Prospect(_away_from(awaited), good)
+            parts.append(prospect.promise)
+        return replace(
+            prospect,
+            promise=lambda rows: np.asarray(np.sum([part(rows) for part in parts], axis=0)),
+        )
 
     def feasibility(self, evidence: Evidence) -> Promise | None:
         """The logarithm of the chance that a row can run; None while everything did."""
@@ -124,13 +131,14 @@ class Beliefs:
         within: Array,
         awaited: Array,
         rng: np.random.Generator,
-    ) -> tuple[Promise, Array]:
+    ) -> Prospect:
         """Expected improvement of the one objective."""
         losses = evidence.losses[complete, 0]
         ranked = np.where(within, losses, losses.max() + 1.0)
         chosen = some_of(len(losses), MOST_MODELLED, ranked, rng)
         rows, targets = evidence.rows[complete[chosen]], warp(losses[chosen])
-        guess = self._earlier.guess(rows, targets)
+        outlook = self._earlier.outlook(rows, targets)
+        guess = outlook.guess
         model = self._models[0].model(rows, targets - guess(rows), len(evidence))
         stopped = _latest(evidence.where(Outcome.STOPPED), MOST_STOPPED)
         if len(stopped):
@@ -145,7 +153,8 @@ class Beliefs:
             centre, spread = model.predict(candidates)
             return log_expected_improvement(centre + guess(candidates), spread, best)
 
-        return promise, rows[np.argsort(ranked[chosen], kind="stable")[:GOOD]]
+        good = rows[np.argsort(ranked[chosen], kind="stable")[:GOOD]]
+        return Prospect(promise, good, outlook.box)
 
     def _volume(
         self,
@@ -154,7 +163,7 @@ class Beliefs:
         within: Array,
         awaited: Array,
         rng: np.random.Generator,
-    ) -> tuple[Promise, Array]:
+    ) -> Prospect:
         """By how much the dominated volume grows on average, or a random mix of the objectives."""
         count = self.goals.objectives
         losses = evidence.losses[complete, :count]
@@ -190,7 +199,7 @@ class Beliefs:
             return np.asarray(np.log(gained.mean(axis=1) + 1e-12))
 
         good = rows[kept][is_front(targets[kept])]
-        return promise, good[rng.permutation(len(good))[: 2 * GOOD]]
+        return Prospect(promise, good[rng.permutation(len(good))[: 2 * GOOD]])
 
 
 def _with_stopped(

@@ -12,7 +12,7 @@ from hpo_nni.core.hazero_tuner import HAZeroTuner
 from hpo_nni.core.optuna_tuner import OptunaTuner
 from hpo_nni.core.pshe2_tuner import PSHE2Tuner
 from hpo_nni.errors import SettingsError
-from hpo_nni.ledger.records import ExperimentRecord, TrialRecord, TrialState
+from hpo_nni.ledger.records import TrialState
 from hpo_nni.nni_api.algorithms import NoMoreTrialError
 
 pytestmark = pytest.mark.nni
@@ -121,25 +121,6 @@ def test_a_resume_is_the_same_from_the_ledger_as_from_imported_data(experiment, 
     assert all(point not in tried for point in proposed)
 
 
-def test_an_earlier_experiment_is_learnt_from(experiment):
-    ledger = experiment.ledger
-    ledger.begin_experiment(ExperimentRecord(id="Old", started=1.0, direction="maximize"))
-    point = {"rate": 0.02, "units": [8], "optimizer": {"_name": "adam"}}
-    for number, rate in enumerate((0.001, 0.02, 0.05)):
-        one = {**point, "rate": rate}
-        trial = TrialRecord(
-            id=f"O{number}", experiment_id="Old", number=number, started=1.0, parameters=one
-        )
-        ledger.begin_trial(trial)
-        ledger.end_trial(f"O{number}", TrialState.SUCCEEDED, "", -abs(rate - 0.02))
-
-    tuner = started(AutoTuner, earlier_experiments=["Old"])
-
-    proposed = tuner.generate_parameters(0)
-    assert proposed.pop("rate") == pytest.approx(point.pop("rate"))
-    assert proposed == point
-
-
 def test_objectives_and_limits_read_the_metrics(outside):
     goals = {"objectives": ["auc", "-latency"], "constraints": ["latency < 20"]}
     tuner = started(AutoTuner, **goals)
@@ -166,6 +147,8 @@ def test_methods_that_learn_nothing_go_by_name(outside, method):
         (AutoTuner, {"constraints": "x"}, "'x' is no limit on a metric"),
         (AutoTuner, {"method": "gird"}, "method is 'gird'"),
         (AutoTuner, {"method": "grid", "objectives": ["a"]}, "method grid knows no objectives"),
+        (AutoTuner, {"warm_start": []}, "warm_start is []; expected off, auto, or ids"),
+        (AutoTuner, {"warm_start": "auto", "method": "grid"}, "method grid learns nothing"),
         (AutoTuner, {"trails": 5}, "did you mean 'trials'?"),
         (AutoTuner, {"optimize_mode": "up", "trials": 0}, "trials is 0"),
         (HAZeroTuner, {"popsize": 1}, "popsize is 1; expected a whole number of at least 2"),
@@ -186,7 +169,8 @@ def test_wrong_arguments_are_refused(outside, kind, arguments, words):
     [
         (HAZeroTuner, {"init": {"raet": 1}}, "init has 'raet', which the search space has not"),
         (PSHE2Tuner, {"init": {"rate": 7}}, "init: rate cannot be 7"),
-        (AutoTuner, {"earlier_experiments": ["Old"]}, "there is no experiment 'Old'"),
+        (AutoTuner, {"warm_start": ["Old"]}, "there is no experiment 'Old'"),
+        (AutoTuner, {"warm_start": "auto"}, "warm_start: auto goes by experimentName"),
     ],
 )
 def test_what_does_not_fit_the_experiment_is_refused(experiment, kind, arguments, words):

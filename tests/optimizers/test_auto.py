@@ -12,6 +12,7 @@ from hpo_nni.optimizers.auto import AutoOptimizer
 from hpo_nni.optimizers.base import Observation, Outcome
 from hpo_nni.optimizers.designs import RandomSearch
 from hpo_nni.optimizers.goals import hypervolume
+from hpo_nni.optimizers.sweeps import EarlierSweep, EarlierTrial
 from hpo_nni.space import parse_space
 
 MAX, MIN = Direction.MAXIMIZE, Direction.MINIMIZE
@@ -157,26 +158,76 @@ def sweep(shift, scale, count=25):
     return [Observation(p, Outcome.COMPLETE, scale * bowl(p) + shift) for p in points]
 
 
+def past(name, observations):
+    return EarlierSweep(
+        name,
+        [EarlierTrial(str(k), one.point, {"": one.score}) for k, one in enumerate(observations)],
+    )
+
+
 def test_earlier_sweeps_help_however_their_scores_are_scaled(tune):
-    earlier = [sweep(100, 1000), sweep(-5, 0.01)]
+    earlier = [past("a", sweep(100, 1000)), past("b", sweep(-5, 0.01))]
     warm = tune(AutoOptimizer(PLANE, MIN, seed=1, earlier=earlier), 5, bowl)
     cold = tune(AutoOptimizer(PLANE, MIN, seed=1), 5, bowl)
 
     assert min(map(bowl, warm)) < min(map(bowl, cold))
-    assert warm[0] in [one.point for one in earlier[1]]
 
 
-def test_earlier_sweeps_that_mislead_are_not_believed_for_long(tune):
-    wrong = [[Observation(one.point, one.outcome, -one.score) for one in sweep(1, 1)]]
-    points = tune(AutoOptimizer(PLANE, MIN, seed=1, earlier=wrong), 30, bowl)
+def test_best_points_of_earlier_sweeps_are_tried_at_every_other_turn_the_newest_first(tune):
+    earlier = [past("a", sweep(100, 1)), past("b", sweep(-5, 1))]
+    optimizer = AutoOptimizer(PLANE, MIN, seed=1, earlier=earlier)
+    points = tune(optimizer, 3, bowl)
+
+    bests = [min(one.trials, key=lambda trial: trial.scores[""]) for one in earlier[::-1]]
+    assert [points[0], points[2]] == [one.point for one in bests], "to the last digit"
+    first = [(one.sweep, one.trial) for one in optimizer.first_points]
+    assert first == [("b", bests[0].name), ("a", bests[1].name)]
+
+
+def test_trials_at_the_same_time_try_each_best_point_once():
+    earlier = [past(str(k), sweep(k, 1)) for k in range(4)]
+    optimizer = AutoOptimizer(PLANE, MIN, seed=1, earlier=earlier)
+    points = [optimizer.ask() for _ in range(8)]
+
+    assert len({tuple(point.values()) for point in points}) == 8
+
+
+def test_earlier_sweeps_that_mislead_are_not_believed_for_long(tune, caplog):
+    caplog.set_level("INFO")
+    wrong = past("a", [Observation(o.point, o.outcome, -o.score) for o in sweep(1, 1)])
+    points = tune(AutoOptimizer(PLANE, MIN, seed=1, earlier=[wrong]), 30, bowl)
 
     assert min(map(bowl, points)) < 0.01
+    assert "from here on the sweeps do not count" in caplog.text
 
 
-def test_points_of_earlier_sweeps_that_do_not_fit_are_left_out():
-    elsewhere = [[Observation({"z": 1}, Outcome.COMPLETE, 0.5)], []]
+def test_a_warm_start_follows_the_seed_and_what_was_told(tune):
+    def made():
+        return AutoOptimizer(PLANE, MIN, seed=1, earlier=[past("a", sweep(1, 1))])
 
-    assert PLANE.contains(AutoOptimizer(PLANE, MIN, seed=1, earlier=elsewhere).ask())
+    at_once, begun = made(), made()
+    points = tune(begun, 12, bowl)
+    at_once.tell([Observation(point, Outcome.COMPLETE, bowl(point)) for point in points])
+
+    assert tune(made(), 12, bowl) == points
+    assert at_once.ask() == begun.ask()
+
+
+def test_points_of_earlier_sweeps_that_do_not_fit_are_left_out(tune):
+    line = parse_space({"n": {"_type": "choice", "_value": ["a", "b", "c"]}})
+    elsewhere = EarlierSweep("a", [EarlierTrial("0", {"n": "z"}, {"": 0.5})])
+    optimizer = AutoOptimizer(line, MIN, seed=1, earlier=[elsewhere, EarlierSweep("b", [])])
+
+    assert len(tune(optimizer, 4, lambda point: 0.5)) == 3
+    assert not optimizer.first_points
+
+
+def test_a_parameter_that_is_new_starts_at_its_default(tune):
+    old = [{"x": point.point["x"]} for point in sweep(1, 1)]
+    earlier = past("a", [Observation(point, Outcome.COMPLETE, point["x"]) for point in old])
+    optimizer = AutoOptimizer(PLANE, MIN, seed=1, earlier=[earlier], defaults={"y": 0.25})
+
+    assert optimizer.ask() == {"x": min(point["x"] for point in old), "y": 0.25}
 
 
 @pytest.mark.parametrize("trials", [1, 5, 12, 500])
