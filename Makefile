@@ -3,7 +3,7 @@ NNI2 := .venv
 NNI3 := .venv-nni3
 PYTEST := -m pytest -q
 
-.PHONY: help demo demo-daily test test-nni3 check lint types prove fuzz bench bench-stopping bench-tuners clean
+.PHONY: help demo demo-daily test test-nni3 check lint types prove fuzz bench bench-stopping bench-tuners bench-warm clean
 help:
 	@echo "make demo            tune a real trainer, start to end, in about three minutes"
 	@echo "make demo-daily      finetune a recommender over eight days, in about two minutes"
@@ -14,6 +14,7 @@ help:
 	@echo "make fuzz            damaged files by the thousand, for every reader"
 	@echo "make bench-stopping  what early stopping saves and loses, beside the peers (hours)"
 	@echo "make bench-tuners    the tuners beside theirs (hours; FLAGS=--quick: some minutes)"
+	@echo "make bench-warm      sweeps that start from earlier ones, beside cold ones (half an hour)"
 	@echo "make bench           measure what the documents claim, beside the peers"
 
 $(NNI2)/.ready: requirements/nni2.txt pyproject.toml scripts/venv.sh
@@ -72,6 +73,9 @@ bench-tuners: build/bench-tuners/.ready
 	build/bench-tuners/bin/python benchmarks/tuners/speed.py
 	build/bench-tuners/bin/python benchmarks/tuners/measure.py $(FLAGS)
 	build/bench-tuners/bin/python benchmarks/tuners/front.py
+
+bench-warm: $(NNI2)/.ready
+	$(NNI2)/bin/python benchmarks/warm/measure.py
 
 clean:
 	rm -rf $(NNI2) $(NNI3)
