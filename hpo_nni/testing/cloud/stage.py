@@ -55,7 +55,7 @@ def open_stage(
         for uri, text in configs.items():
             _put(oss, uri, text.encode("utf-8"))
         for uri in demands.checkpoints:
-            _put_checkpoint(oss, uri)
+            put_checkpoint(oss, uri)
         for table, partitions in demands.tables.items():
             where = table.project or project
             jobs.add_project(where)
@@ -68,7 +68,7 @@ def _put(oss: OssServer, uri: str, data: bytes) -> None:
     oss.write(bucket.partition(".")[0], key, data)
 
 
-def _put_checkpoint(oss: OssServer, uri: str) -> None:
+def put_checkpoint(oss: OssServer, uri: str) -> None:
     """A checkpoint without weights: what is trained from it begins as if from nothing."""
     import numpy as np  # noqa: PLC0415 - few need it, and it takes a while
 
