@@ -111,7 +111,7 @@ def load_finetune(
     metrics = read_metrics(SectionReader(reading, SECTION), directories)
     steps = tuple(_step(name, flow, section.line) for name, flow in days)
     policies = SectionReader(reading, day_settings.SECTION)
-    day_policies = day_settings.read_policies(policies, steps, list(directories))
+    day_policies = day_settings.read_policies(policies, steps, list(directories), path.parent)
     policies.finish(day_settings.POLICIES)
     costs = read_costs(reading, path.parent)
     check_costs(reading, costs, steps)

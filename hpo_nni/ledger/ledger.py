@@ -30,6 +30,7 @@ from hpo_nni.ledger.records import (
 )
 from hpo_nni.ledger.rows import from_row, insert, select, to_row
 from hpo_nni.ledger.setbacks import Setbacks
+from hpo_nni.ledger.trainings import Trainings
 from hpo_nni.ledger.writing import add, change, find
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from hpo_nni.ledger.process_identity import ProcessIdentity
 
 
-class Ledger(Questions, JobEntries, Notices, Setbacks, Days, DailyRuns, Inputs):
+class Ledger(Questions, JobEntries, Notices, Setbacks, Days, Trainings, DailyRuns, Inputs):
     """What ran in one working directory, with what, what it measured, and how it ended.
 
     Usable from several threads, and from any number of processes that each open their own. A

@@ -193,7 +193,7 @@ class DecisionRecord:
 
     Attributes:
         actor: who decided: `assessor`, `runner`, `user`, `tuner`, `reaper`.
-        action: what: `keep`, `stop`, `cancel`, `propose`.
+        action: what: `keep`, `stop`, `cancel`, `propose`, `reuse`.
         figures: the numbers it was decided by.
     """
 
@@ -324,6 +324,60 @@ class InputRecord:
     time: float
     size: int
     text: str | None
+
+
+@dataclass(frozen=True)
+class Training:
+    """A day's training by one trial, and what went into it.
+
+    Attributes:
+        hash: of config, data, start, code and command; the same wherever these are.
+        trial_id, step: who trains it, or has trained it.
+        parent, parent_trainer: the hash of the day that it starts from, and whose training of it
+            that was; empty where it starts from another model.
+        model: the path or URI of what it leaves.
+        ended: when it had been trained and measured; None while it is not, and then nobody may use
+            it. One that fails leaves no row.
+        version: of what lay at `model` when it had ended.
+        measured: of how its metrics were read; empty where nothing is measured of it.
+        points: its metrics: step, values by name, seconds since the epoch or None.
+        settings_file: what says whose account reaches `model`.
+        pruned: when it was decided to delete the model; nobody may use it since.
+    """
+
+    hash: str
+    trial_id: str
+    step: str
+    parent: str
+    parent_trainer: str
+    model: str
+    begun: float
+    ended: float | None = None
+    version: str = ""
+    measured: str = ""
+    points: tuple[tuple[int, Mapping[str, float], float | None], ...] = ()
+    settings_file: str = ""
+    pruned: float | None = None
+
+
+@dataclass(frozen=True)
+class TrainingUse:
+    """That a trial walks through a day.
+
+    Attributes:
+        trainer: the trial whose training it is; the same one, if the day had not been trained.
+    """
+
+    trial_id: str
+    step: str
+    hash: str
+    trainer: str
+    time: float = 0.0
+
+    @property
+    def is_reused(self) -> bool:
+        """Whether the day had been trained by another trial."""
+        return self.trainer != self.trial_id
 
 
 @dataclass(frozen=True)

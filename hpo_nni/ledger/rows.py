@@ -24,6 +24,8 @@ from hpo_nni.ledger.records import (
     ExperimentRecord,
     JobRecord,
     NoticeRecord,
+    Training,
+    TrainingUse,
     TrialRecord,
     TrialState,
 )
@@ -38,6 +40,8 @@ Record = TypeVar(
     NoticeRecord,
     DailyRunRecord,
     DayRecord,
+    Training,
+    TrainingUse,
 )
 
 TABLES: dict[type, str] = {
@@ -49,6 +53,8 @@ TABLES: dict[type, str] = {
     NoticeRecord: "notices",
     DailyRunRecord: "daily_runs",
     DayRecord: "days",
+    Training: "trainings",
+    TrainingUse: "training_uses",
 }
 _STATES: dict[type, type] = {TrialRecord: TrialState, DayRecord: DayState}
 DECODERS = {
@@ -64,6 +70,7 @@ DECODERS = {
     "verdict": json.loads,
     "configs": lambda text: tuple(json.loads(text)),
     "is_baseline": bool,
+    "points": lambda text: tuple((step, values, at) for step, values, at in json.loads(text)),
     "runner": lambda text: ProcessIdentity.parse(text or ""),
     "manager": lambda text: ProcessIdentity.parse(text or ""),
 }

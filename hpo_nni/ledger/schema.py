@@ -189,6 +189,34 @@ _FIRST: Migration = (
         packed BLOB
     )
     """,
+    """
+    CREATE TABLE trainings (
+        hash TEXT NOT NULL,
+        trial_id TEXT NOT NULL REFERENCES trials (id),
+        step TEXT NOT NULL,
+        parent TEXT NOT NULL,
+        parent_trainer TEXT NOT NULL,
+        model TEXT NOT NULL,
+        begun REAL NOT NULL,
+        ended REAL,
+        version TEXT NOT NULL,
+        measured TEXT NOT NULL,
+        points TEXT NOT NULL,
+        settings_file TEXT NOT NULL,
+        pruned REAL,
+        PRIMARY KEY (hash, trial_id)
+    )
+    """,
+    """
+    CREATE TABLE training_uses (
+        trial_id TEXT NOT NULL REFERENCES trials (id),
+        step TEXT NOT NULL,
+        hash TEXT NOT NULL,
+        trainer TEXT NOT NULL,
+        time REAL NOT NULL,
+        PRIMARY KEY (trial_id, step)
+    )
+    """,
 )
 
 MIGRATIONS: tuple[Migration, ...] = (_FIRST,)

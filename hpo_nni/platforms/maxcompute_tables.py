@@ -117,6 +117,13 @@ class MaxComputeTables:
                 return False
             raise
 
+    def version(self, path: TablePath) -> str:
+        """What changes when rows are written: the last time that was done, and how many there are.
+
+        Empty where there is no such table or partition.
+        """
+        return self._service.ask(f"read {path}", lambda o: _version(o, path))
+
     def last_partition(self, path: TablePath) -> str:
         """The last partition by name, for a hint; empty where there is none."""
         names = self._service.ask(
@@ -145,6 +152,24 @@ def _facts(odps: Any, path: TablePath) -> TableFacts:
     counts = [_known(one.record_num) for one in table.iterate_partitions(spec or None)]
     known = [count for count in counts if count is not None]
     return TableFacts(sum(known) if len(known) == len(counts) else None, len(counts))
+
+
+def _version(odps: Any, path: TablePath) -> str:
+    if not odps.exist_table(path.name, project=path.project):
+        return ""
+    table = _table(odps, path)
+    keys = [column.name for column in table.table_schema.partitions]
+    spec = path.partition.replace("/", ",")
+    if not spec or not keys:
+        return f"{table.last_data_modified_time} {table.record_num}"
+    if path.partition.count("=") == len(keys) and not table.exist_partition(spec):
+        return ""
+    parts = sorted(table.iterate_partitions(spec), key=lambda one: str(one.name))
+    for part in parts:
+        part.reload()
+    return "; ".join(
+        f"{part.name} {part.last_data_modified_time} {part.record_num}" for part in parts
+    )
 
 
 def _known(count: int | None) -> int | None:

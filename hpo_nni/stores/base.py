@@ -21,6 +21,8 @@ _ELSEWHERE = Registry(
     extras={"hpo_nni.stores.fsspec_store": "fsspec"},
 )
 
+TREE = 20_000  # files: two dozen requests to a service that lists a thousand at a time
+
 
 class StoredFile(NamedTuple):
     """A file as a listing shows it.
@@ -69,6 +71,18 @@ class Store(Protocol):
         """Whether there is such a file, or a folder of this name with something in it."""
         ...
 
+    def list_tree(self, uri: str, limit: int = TREE) -> Sequence[StoredFile]:
+        """Return all files below a folder, or the one file that the URI names.
+
+        Args:
+            uri: a file's or a folder's.
+            limit: more files than that are a StoreError: what they are cannot be told cheaply.
+
+        Returns:
+            In the order of names, which are relative to the folder; none if nothing is there.
+        """
+        ...
+
 
 def decode_text(data: bytes, uri: str) -> str:
     """The text of a file, with its line endings as they are; StoreError where it is not UTF-8."""
@@ -77,6 +91,11 @@ def decode_text(data: bytes, uri: str) -> str:
     except UnicodeDecodeError as error:
         message = f"{uri} is not UTF-8 text: byte {error.start} is {data[error.start]:#04x}"
         raise StoreError(message, uri=uri, hint="save it as UTF-8") from error
+
+
+def too_many(uri: str, limit: int) -> StoreError:
+    """What is raised of a folder that holds more files than somebody wants to hear of."""
+    return StoreError(f"{uri} holds more than {limit:,} files", uri=uri, hint="name less of it")
 
 
 def open_store(uri: str, connections: Mapping[str, Any] | None = None) -> Store:

@@ -12,7 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpo_nni.errors import MissingExtraError, StoreError, TransientStoreError
-from hpo_nni.stores.base import StoredFile, decode_text
+from hpo_nni.stores.base import TREE, StoredFile, decode_text, too_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,6 +141,27 @@ class FsspecStore:
                 return False
 
         return self._call("look for", uri, look)
+
+    def list_tree(self, uri: str, limit: int = TREE) -> list[StoredFile]:
+        """Return all files below a folder, or the one file."""
+        system, path = self._open(uri)
+
+        def entries() -> dict[str, dict[str, Any]]:
+            system.invalidate_cache()
+            return dict(system.find(path, detail=True))
+
+        found = self._call("list", uri, entries)
+        if len(found) > limit:
+            raise too_many(uri, limit)
+        top = f"{path.rstrip('/')}/"
+        return sorted(
+            StoredFile(
+                name.partition(top)[2] if top in name else _name(entry),
+                int(entry.get("size") or 0),
+                _version(entry),
+            )
+            for name, entry in found.items()
+        )
 
     def _open(self, uri: str) -> tuple[Any, str]:
         """The file system of a URI, and what it calls the file; fsspec keeps its instances."""

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from hpo_nni.errors import StoreError
-from hpo_nni.stores.base import StoredFile, decode_text
+from hpo_nni.stores.base import TREE, StoredFile, decode_text, too_many
 
 
 class LocalStore:
@@ -63,10 +63,31 @@ class LocalStore:
             return []
         except OSError as error:
             raise StoreError(f"cannot list {uri}: {error.strerror}", uri=uri) from error
-        return [
-            StoredFile(name, status.st_size, f"{status.st_ino}:{status.st_mtime_ns}")
-            for name, status in sorted(found)
-        ]
+        return [_stored(name, status) for name, status in sorted(found)]
+
+    def list_tree(self, uri: str, limit: int = TREE) -> list[StoredFile]:
+        """Return all files below a folder, or the one file; links to folders are not followed."""
+        top = _path(uri)
+        found: list[StoredFile] = []
+        try:
+            if top.is_file():
+                return [_stored(top.name, top.stat())]
+            for folder, _, names in os.walk(top, onerror=_raise):
+                paths = [Path(folder, name) for name in names]
+                found += [
+                    _stored(str(path.relative_to(top)), path.stat())
+                    for path in paths
+                    if path.is_file()
+                ]
+                if len(found) > limit:
+                    raise too_many(uri, limit)
+        except FileNotFoundError:
+            return []
+        except StoreError:
+            raise
+        except OSError as error:
+            raise StoreError(f"cannot list {uri}: {error.strerror}", uri=uri) from error
+        return sorted(found)
 
     def exists(self, uri: str) -> bool:
         """Whether there is such a file, or a folder of this name with something in it."""
@@ -75,6 +96,14 @@ class LocalStore:
             return any(path.iterdir()) if path.is_dir() else path.exists()
         except OSError as error:
             raise StoreError(f"cannot look for {uri}: {error.strerror}", uri=uri) from error
+
+
+def _stored(name: str, status: os.stat_result) -> StoredFile:
+    return StoredFile(name, status.st_size, f"{status.st_ino}:{status.st_mtime_ns}")
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _path(uri: str) -> Path:

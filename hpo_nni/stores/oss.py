@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import oss2
 
 from hpo_nni.errors import StoreError, TransientStoreError
-from hpo_nni.stores.base import StoredFile, decode_text
+from hpo_nni.stores.base import TREE, StoredFile, decode_text, too_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -135,16 +135,36 @@ class OssStore:
 
     def list_files(self, uri: str) -> list[StoredFile]:
         """Return the objects directly below a prefix; one request per thousand."""
+        return self._below(uri, "/")
+
+    def list_tree(self, uri: str, limit: int = TREE) -> list[StoredFile]:
+        """Return all objects below a prefix, or the one object of this name."""
+        found = self._below(uri, "", limit)
+        if found or uri.endswith("/"):
+            return found
+        bucket, key = self._open(uri)
+        page = self._call("list", uri, lambda: self._page(bucket, key, "", "", 1))
+        name = key.rpartition("/")[2]
+        # of all names that begin so, the name itself is the first
+        return [StoredFile(name, one.size, one.etag) for one in page.object_list if one.key == key]
+
+    def _below(self, uri: str, delimiter: str, limit: int | None = None) -> list[StoredFile]:
         bucket, prefix = self._open(uri, is_folder=True)
         found: list[StoredFile] = []
         token = ""
         while True:
-            page = self._call("list", uri, lambda: self._page(bucket, prefix, token))  # noqa: B023
+            page = self._call(
+                "list",
+                uri,
+                lambda: self._page(bucket, prefix, delimiter, token),  # noqa: B023
+            )
             found += [
                 StoredFile(entry.key[len(prefix) :], entry.size, entry.etag)
                 for entry in page.object_list
                 if entry.key != prefix  # an empty object that consoles make for a folder
             ]
+            if limit is not None and len(found) > limit:
+                raise too_many(uri, limit)
             if not page.is_truncated:
                 return found
             token = page.next_continuation_token
@@ -164,8 +184,8 @@ class OssStore:
             return True
         return any(name != folder for name in first(folder, 2))
 
-    def _page(self, bucket: Any, prefix: str, token: str) -> Any:
-        return bucket.list_objects_v2(prefix, "/", continuation_token=token, max_keys=PAGE)
+    def _page(self, bucket: Any, prefix: str, delimiter: str, token: str, count: int = PAGE) -> Any:
+        return bucket.list_objects_v2(prefix, delimiter, continuation_token=token, max_keys=count)
 
     def _body(self, uri: str, answer: Any) -> bytes:
         deadline = self._clock() + self._connection.deadline_seconds

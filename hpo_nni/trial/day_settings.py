@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hpo_nni.platforms.maxcompute_tables import parse_table
-from hpo_nni.trial.steps import Link, days_of, step_of
+from hpo_nni.trial.steps import METRIC_SOURCE, Link, days_of, step_of
 from hpo_nni.trial.substitutions import PER_TRIAL
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from hpo_nni.trial.steps import Step
 
 SECTION = "day_config"
+_CODE, _REUSE = "code", "reuse"
 POLICIES = (
+    _CODE,
+    _REUSE,
     "missing_policy",
     "failed_policy",
     "wait_seconds",
@@ -54,7 +57,7 @@ class Missing(enum.Enum):
 
 @dataclass(frozen=True)
 class DaySettings:
-    """What `[day_config]` says of missing and failed days.
+    """What `[day_config]` says of missing and failed days, and of those that were trained before.
 
     Attributes:
         looks: whether the data of a day is looked for before its job; without the section, the job
@@ -65,6 +68,8 @@ class DaySettings:
         poll_seconds: between two looks.
         after_wait: what becomes of a day that has not come by then.
         least_share: of the days, from 0 to 1: a trial with fewer fails.
+        reuse: whether a day that was trained before, with the same of everything, is not trained.
+        code: paths, URIs and versions of what trains, beside what the commands name.
     """
 
     looks: bool = False
@@ -74,6 +79,8 @@ class DaySettings:
     poll_seconds: float = 300.0
     after_wait: Gap = Gap.FAIL
     least_share: float = 0.5
+    reuse: bool = True
+    code: tuple[str, ...] = ()
 
     @property
     def gives_up(self) -> Gap:
@@ -87,7 +94,7 @@ class DaySettings:
 
 
 def read_policies(
-    section: SectionReader, steps: Sequence[Step], sources: Sequence[str]
+    section: SectionReader, steps: Sequence[Step], sources: Sequence[str], folder: Path
 ) -> DaySettings:
     """Read the policies; faults go to the section's reader, which the caller finishes.
 
@@ -95,6 +102,7 @@ def read_policies(
         section: reads `[day_config]`.
         steps: of the trial.
         sources: the names of its metric sources.
+        folder: what relative paths of code are relative to.
     """
     default = DaySettings()
     settings = DaySettings(
@@ -105,6 +113,8 @@ def read_policies(
         poll_seconds=section.seconds("poll_seconds", default.poll_seconds),
         after_wait=section.choice("after_wait", default.after_wait),
         least_share=_share(section, default.least_share),
+        reuse=section.boolean(_REUSE, default=True) and _can_reuse(section, steps, sources),
+        code=_code(section, folder),
     )
     if settings.missing is not Missing.WAIT:
         for key in ("wait_seconds", "poll_seconds", "after_wait"):
@@ -156,6 +166,30 @@ def _check_skipping(section: SectionReader, steps: Sequence[Step], days: Collect
     if unlinked:
         message = f"nothing says where {unlinked[0]} puts its model"
         section.warn("", f"{message}, so the day after one that is left out runs as written")
+
+
+def _can_reuse(section: SectionReader, steps: Sequence[Step], sources: Sequence[str]) -> bool:
+    """Whether it is known what each day has measured; a day that is not trained writes nothing."""
+    keys = [step.key for step in steps]
+    odd = [name for name in sources if not step_of(name.removeprefix(METRIC_SOURCE), keys)]
+    if not odd or len(steps) == 1 or not any(step.link.model for step in steps):
+        return True
+    message = f"{odd[0]} belongs to no day, so every trial trains all of its days"
+    section.warn("", f"{message} (hint: a source for each, as in metric_source_20220617)")
+    return False
+
+
+def _code(section: SectionReader, folder: Path) -> tuple[str, ...]:
+    """Paths and URIs; what looks like neither is a version, as in `code=v12`."""
+    found = []
+    for part in section.text(_CODE).split(","):
+        text = part.strip()
+        if "/" in text and "://" not in text and not (folder / text).exists():
+            hint = f"looked for {folder / text}; a version is a word without a slash"
+            section.fault(_CODE, f"there is no {text}", hint)
+        if text:
+            found.append(text)
+    return tuple(found)
 
 
 def _share(section: SectionReader, default: float) -> float:

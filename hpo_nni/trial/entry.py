@@ -24,7 +24,7 @@ from hpo_nni.trial.place import find_place
 from hpo_nni.trial.rehearsal import Rehearsal
 from hpo_nni.trial.settings import load_settings
 from hpo_nni.trial.shutdown import Shutdown
-from hpo_nni.trial.substitutions import Substitutions, substitutions_of
+from hpo_nni.trial.substitutions import substitutions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hpo_nni.nni_api.trial_channel import TrialChannel
     from hpo_nni.trial.place import Place
     from hpo_nni.trial.settings import TrialSettings
+    from hpo_nni.trial.substitutions import Substitutions
 
     Loader = Callable[[Path, Substitutions], TrialSettings]
 
@@ -79,7 +80,8 @@ def execute(arguments: argparse.Namespace, load: Loader) -> int:
         channel = _channel(place, arguments.params)
         if arguments.dry_run:
             point = channel.receive_point().parameters
-            settings = _load(load, arguments.config, substitutions_of(place, point), place)
+            load_ini = _SettingsFile(load, arguments.config, place)
+            settings = load_ini(substitutions_of(place, point))
             return _dry_run(settings, place, point)
         return _run(arguments.config, load, place, channel)
     except SettingsError as error:
@@ -128,14 +130,30 @@ def _read_point(file: Path) -> dict[str, Any]:
     return point
 
 
-def _load(load: Loader, config: Path, substitutions: Substitutions, place: Place) -> TrialSettings:
-    settings = load(config.resolve(), substitutions)
-    said_once = settings.accounts.warnings() if place.number > 0 else []  # by the first trial
-    for warning in settings.warnings:
-        if warning not in said_once:
-            logger.warning("%s", warning)
-    rehearsal = Rehearsal.of_process()
-    return settings if rehearsal is None else rehearsal.adapt(settings)
+class _SettingsFile:
+    """Reads a trial's settings file, under any names that the trial may go by.
+
+    What is odd about it is said the first time.
+    """
+
+    def __init__(self, load: Loader, config: Path, place: Place) -> None:
+        self._load = load
+        self._path = config.resolve()
+        self._place = place
+        self._has_spoken = False
+
+    def __call__(self, substitutions: Substitutions) -> TrialSettings:
+        settings = self._load(self._path, substitutions)
+        self._speak(settings)
+        rehearsal = Rehearsal.of_process()
+        return settings if rehearsal is None else rehearsal.adapt(settings)
+
+    def _speak(self, settings: TrialSettings) -> None:
+        said = settings.accounts.warnings() if self._place.number > 0 else []  # by the first trial
+        for warning in () if self._has_spoken else settings.warnings:
+            if warning not in said:
+                logger.warning("%s", warning)
+        self._has_spoken = True
 
 
 def _dry_run(settings: TrialSettings, place: Place, point: Mapping[str, Any]) -> int:
@@ -171,7 +189,7 @@ def _run(config: Path, load: Loader, place: Place, channel: TrialChannel) -> int
     shutdown.install()  # until here a signal just ends the process, while it waits for NNI
     place.output_directory.mkdir(parents=True, exist_ok=True)
     with Ledger.open(place.working_directory) as ledger:
-        trial = Trial(lambda words: _load(load, config, words, place), config, place, point, ledger)
+        trial = Trial(_SettingsFile(load, config, place), config, place, point, ledger)
         outcome = trial.run(channel, shutdown)
     if outcome.state is TrialState.SUCCEEDED:
         return 0

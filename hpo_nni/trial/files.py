@@ -6,7 +6,7 @@ placeholder `${key}` in a base file, or it selects values in exactly one base fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -151,6 +151,11 @@ def prepare_files(
     if problems:
         raise SettingsError(problems)
     return prepared
+
+
+def at_targets(bases: Sequence[BaseFile], files: Sequence[ConfigFile]) -> list[BaseFile]:
+    """The same base files, going where the settings of another name put them."""
+    return [replace(base, file=file) for base, file in zip(bases, files, strict=True)]
 
 
 def write_files(prepared: Sequence[PreparedFile], accounts: Accounts) -> None:

@@ -26,7 +26,7 @@ from hpo_nni.secrets import RedactingFilter, Redactor
 from hpo_nni.trial import resumption
 from hpo_nni.trial.announcing import announce_end
 from hpo_nni.trial.failure_settings import FailureSettings
-from hpo_nni.trial.files import is_baseline, prepare_files, write_files
+from hpo_nni.trial.files import is_baseline, prepare_files, read_bases, write_files
 from hpo_nni.trial.inputs import InputNotes
 from hpo_nni.trial.orders import who_ended
 from hpo_nni.trial.pausing import await_release, pause_if_repeated
@@ -34,6 +34,8 @@ from hpo_nni.trial.retry import Retrier
 from hpo_nni.trial.runner import Outcome, TrialRunner
 from hpo_nni.trial.shutdown import Interrupted
 from hpo_nni.trial.substitutions import substitutions_of
+from hpo_nni.trial.training_hashes import Rendered
+from hpo_nni.trial.training_plan import WalkPlanner
 from hpo_nni.trial.triage import Triage
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from hpo_nni.trial.settings import TrialSettings
     from hpo_nni.trial.shutdown import Shutdown
     from hpo_nni.trial.substitutions import Substitutions
+    from hpo_nni.trial.walk import WalkPlan
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +62,7 @@ class _Prepared:
     settings: TrialSettings
     place: Place
     files: Sequence[PreparedFile]
+    plan: WalkPlan
 
 
 class Trial:
@@ -100,7 +104,7 @@ class Trial:
             work = self._prepare(self._settings, shutdown)
             self._note_inputs(work, InputNotes(self._ledger, self._place.experiment_id, redact))
             runner = TrialRunner(work.place, work.settings, self._ledger, channel, shutdown)
-            return runner.run()
+            return runner.run(work.plan)
         except Interrupted:
             state, reason = who_ended(self._place, self._ledger, shutdown.cause)
             self._ledger.end_trial(self._place.trial_id, state, reason)
@@ -182,8 +186,12 @@ class Trial:
 
     def _edited(self, settings: TrialSettings, place: Place, retrier: Retrier) -> _Prepared:
         words = substitutions_of(place, self._point)
-        files = retrier(lambda: prepare_files(settings, self._point, words))
-        return _Prepared(resumption.with_fingerprints(settings, files), place, files)
+        bases = retrier(lambda: read_bases(settings))
+        files = prepare_files(settings, self._point, words, bases)
+        plan = WalkPlanner(self._load, self._point, retrier).plan(
+            Rendered(settings, files), words, bases
+        )
+        return _Prepared(resumption.with_fingerprints(settings, files, plan), place, files, plan)
 
     def _resumed(self, fresh: _Prepared, retrier: Retrier, shutdown: Shutdown) -> _Prepared:
         """Go on with an earlier run, under its names, where there is one that did the same."""

@@ -23,6 +23,9 @@ from hpo_nni.metrics import (
     open_source,
     report_values,
 )
+from hpo_nni.metrics.base import MetricPoint
+from hpo_nni.metrics.recorded import RecordedSource
+from hpo_nni.metrics.score import EvaluationState
 from hpo_nni.trial.remote_places import RemotePlaces
 from hpo_nni.trial.silence_watch import SilenceWatch
 from hpo_nni.trial.steps import METRIC_SOURCE, step_of
@@ -207,6 +210,26 @@ class Meter:
         """Forget the source that a step of several has, as if there had never been one."""
         if self._has_several:
             self._followed = [one for one in self._followed if one.step != step]
+
+    def recall(self, source: str, points: Sequence[MetricPoint]) -> None:
+        """Take what was measured before for what a source would give."""
+        for followed in self._followed:
+            if followed.name == source:
+                followed.source = RecordedSource(points)
+                self._folders.pop(source, None)
+
+    def measured(self, source: str) -> list[MetricPoint] | None:
+        """All that a complete source gave; None where it is open, damaged or has no finite score.
+
+        Steps whose score is not finite make it None, too: such a day is no measure for others.
+        """
+        followed = next((one for one in self._followed if one.name == source), None)
+        if followed is None or not followed.is_reported or followed.source.damaged:
+            return None
+        states = {one.state for one in followed.evaluations}
+        if EvaluationState.OK not in states or EvaluationState.NONFINITE in states:
+            return None
+        return [MetricPoint(one.step, dict(one.values), one.time) for one in followed.evaluations]
 
     def final(self) -> Evaluation:
         """Read what is left and return the evaluation that the trial ends with.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hpo_nni.trial.files import PreparedFile
     from hpo_nni.trial.settings import TrialSettings
     from hpo_nni.trial.steps import Step
+    from hpo_nni.trial.walk import WalkPlan
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +37,15 @@ END_POLL = 0.5
 _UNFINISHED = {TrialState.FAILED, TrialState.CANCELLED}
 
 
-def with_fingerprints(settings: TrialSettings, prepared: Sequence[PreparedFile]) -> TrialSettings:
-    """The settings with steps that know their fingerprints."""
+def with_fingerprints(
+    settings: TrialSettings, prepared: Sequence[PreparedFile], plan: WalkPlan
+) -> TrialSettings:
+    """The settings with steps that know their fingerprints; those of days name their training."""
+    days = plan.fingerprints(settings.steps)
     texts = [[file.target, file.text] for file in prepared]
     steps = [
-        replace(step, fingerprint=_fingerprint(settings, step, texts)) for step in settings.steps
+        replace(step, fingerprint=days.get(step.key) or _fingerprint(settings, step, texts))
+        for step in settings.steps
     ]
     return replace(settings, steps=tuple(steps))
 

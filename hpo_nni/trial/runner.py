@@ -22,6 +22,7 @@ from hpo_nni.trial.orders import BY_NNIS_END, ask_for_no_more, who_ended
 from hpo_nni.trial.retry import Retrier
 from hpo_nni.trial.shutdown import Interrupted
 from hpo_nni.trial.triage import FailedJobError, Triage
+from hpo_nni.trial.walk import Walk, WalkPlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_NO_DAYS = WalkPlan()
 PIECE = 5.0  # seconds between two looks at whether the trial was told to end
 SIGNAL_SECONDS = 0.5  # in which NNI's signal follows the end of its REST
 
@@ -82,19 +84,32 @@ class TrialRunner:
         self._redact = self._jobs.redact
         self._days = Days(place, settings, ledger, self._pause, self._jobs.announce)
 
-    def run(self) -> Outcome:
-        """Run all steps; the result is in the ledger before NNI hears of it."""
+    def run(self, plan: WalkPlan = _NO_DAYS) -> Outcome:
+        """Run all steps; the result is in the ledger before NNI hears of it.
+
+        Args:
+            plan: what goes into the days among them.
+        """
         refused = self._refused_by_budget()
         if refused:
             return self._end(TrialState.CANCELLED, refused)
+        walk = Walk(plan, self._place, self._settings, self._ledger, self._meter)
+        try:
+            return self._run(walk)
+        finally:
+            walk.end()
+
+    def _run(self, walk: Walk) -> Outcome:
         try:
             self._retrier(self._meter.reach)
             for step in self._settings.steps:
-                if self._get_through(step):
+                if self._get_through(step, walk):
                     self._meter.complete(step.key)
+                    walk.complete()
                 else:
                     self._meter.leave_out(step.key)
             final = self._meter.final()
+            walk.complete()
         except Interrupted:
             return self._end_as_told()
         except HpoNniError as error:
@@ -121,14 +136,15 @@ class TrialRunner:
             ask_for_no_more(self._place, self._ledger)
         return reason
 
-    def _get_through(self, step: Step) -> bool:
+    def _get_through(self, planned: Step, walk: Walk) -> bool:
         """Run a step and read what it wrote; False where its day is left out."""
-        if self._days.leaves_out(step):
+        if self._days.leaves_out(planned):
             return False
-        self._meter.begin(step.key)
+        self._meter.begin(planned.key)
+        step = walk.begin(self._days.joined(planned), self._pause)
         try:
             if not step.is_settled:
-                self._run_step(self._days.joined(step))
+                self._run_step(step)
         except FailedJobError as error:
             self._days.take_failure(step, error)
             return False

@@ -171,7 +171,8 @@ def load_settings(
             has_tables=accounts.odps is not None,
         ),
     )
-    policies = day_settings.read_policies(days, steps, [source for source, _ in metrics.sources])
+    sources = [source for source, _ in metrics.sources]
+    policies = day_settings.read_policies(days, steps, sources, path.parent)
     grace = _read_grace(platform, name)
     _warn_of_idle_keys(output)
     window = schedule.read_window(SectionReader(reading, schedule.SECTION))

@@ -7,7 +7,7 @@ import pytest
 
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import TrialState
-from hpo_nni.trial.entry import TerminalChannel, _load, main
+from hpo_nni.trial.entry import TerminalChannel, _SettingsFile, main
 from hpo_nni.trial.place import find_place
 from hpo_nni.trial.settings import Substitutions, load_settings
 
@@ -179,12 +179,10 @@ def test_plain_credentials_are_warned_of_by_the_first_trial_alone(
         "NNI_OUTPUT_DIR": str(output),
     }.items():
         monkeypatch.setenv(name, value)
-    settings = _load(
-        load_settings,
-        folder / "trial.ini",
-        Substitutions(point={}),
-        find_place(os.environ, now=0.0, pid=1),
-    )
+    place = find_place(os.environ, now=0.0, pid=1)
+    load = _SettingsFile(load_settings, folder / "trial.ini", place)
+    settings = load(Substitutions(point={}))
+    load(Substitutions(trial_id="another", point={}))  # it is said once
 
     assert settings.warnings
     assert caplog.text.count("plain credentials") == said
