@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "trial": BASE | ROW | {"reaper"},
     "dialects": BASE | ROW | {"trial"},
     "core": BASE | ROW | {"trial", "dialects"},
-    "reports": BASE | ROW | {"trial", "dialects", "inspection", "core"},
+    "reports": BASE | ROW | {"trial", "dialects", "inspection", "core", "daily"},
     "daily": BASE | ROW | {"trial", "dialects"},
     "cli": BASE
     | ROW

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "run": "hpo_nni.cli.run",
     "daily": "hpo_nni.cli.daily",
+    "history": "hpo_nni.cli.history",
     "check": "hpo_nni.cli.check",
     "rehearse": "hpo_nni.cli.rehearse",
     "doctor": "hpo_nni.cli.doctor",

@@ -27,3 +27,7 @@ class DailyRuns:
             select(DailyRunRecord, "WHERE project = ? ORDER BY day"), [project]
         )
         return [from_row(DailyRunRecord, row) for row in rows]
+
+    def daily_projects(self) -> list[str]:
+        """The names of all projects that have a day."""
+        return [name for (name,) in self._database.read("SELECT DISTINCT project FROM daily_runs")]

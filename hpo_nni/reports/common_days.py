@@ -84,29 +84,30 @@ class CommonDays:
 
 
 @dataclass(frozen=True)
-class _Side:
-    """One experiment, and how its scores are read.
+class DayReader:
+    """Reads the scores of one experiment's trials by day.
 
     Attributes:
-        rescoring: of A.
-        is_as_recorded: whether its scores are made as A's are.
+        rescoring: how scores are made, and how those of one day become one.
+        is_as_recorded: whether the recorded scores are made so.
     """
 
     ledger: Ledger
     experiment: ExperimentRecord
     rescoring: Rescoring
-    is_as_recorded: bool
+    is_as_recorded: bool = True
 
     def by_point(self) -> dict[str, dict[str, list[float]]]:
         """Scores by point and day; a point that ran several times has several."""
         found: dict[str, dict[str, list[float]]] = {}
         for trial in counted_trials(self.ledger.trials(self.experiment.id)):
             point = found.setdefault(canonical(visible_point(trial.parameters)), {})
-            for day, score in self._by_day(trial).items():
+            for day, score in self.by_day(trial).items():
                 point.setdefault(day, []).append(score)
         return found
 
-    def _by_day(self, trial: TrialRecord) -> dict[str, float]:
+    def by_day(self, trial: TrialRecord) -> dict[str, float]:
+        """The score of each day that the trial completed."""
         series: dict[str, list[EvaluationRecord]] = {}
         for one in self.ledger.evaluations(trial.id):
             if not one.source.startswith(EARLIER):
@@ -143,8 +144,8 @@ def common_days(
     is_same = canonical(facts[0]) == canonical(facts[1])
     rescoring = Rescoring.of(a[1], facts[0].get("weights", {}))
     is_known = bool(facts[0])
-    first = _Side(*a, rescoring, is_as_recorded=True).by_point()
-    second = _Side(*b, rescoring, is_as_recorded=is_same or not is_known).by_point()
+    first = DayReader(*a, rescoring, is_as_recorded=True).by_point()
+    second = DayReader(*b, rescoring, is_as_recorded=is_same or not is_known).by_point()
     days = _days(first, second, rescoring.direction)
     points = sum(1 for point in first if first[point] and second.get(point))
     return CommonDays(rescoring.direction, days, points, _remarks(a[1], b[1], facts))

@@ -60,6 +60,15 @@ class Shop:
         assert output, errors
         return call.returncode, json.loads(output)
 
+    def history(self):
+        """What `hpo-nni history` says of the project, by the path of its file."""
+        words = ["-m", "hpo_nni.cli", "history", "project.yml", "--json"]
+        done = subprocess.run(
+            [sys.executable, *words],
+            cwd=self.path, env=self.environment, check=True, capture_output=True,
+        )  # fmt: skip
+        return json.loads(done.stdout)
+
     def ledger(self):
         return Ledger.open(self.path / "expdir")
 
@@ -126,5 +135,14 @@ def test_two_days_are_decided_although_each_stage_is_killed(shop):
     assert code in {0, 4}, following
     champion = first["challenger"] if first["state"] == "shipped" else {}
     assert following["champion"] == champion
+    history = shop.history()
+    assert [day["state"] for day in history["days"]] == [first["state"], following["state"]]
+    assert [day["challenger"] for day in history["days"]] == [
+        first["challenger"],
+        following["challenger"],
+    ]
+    assert [day["tried"] for day in history["days"]] == [1, 1]  # beside the untuned config
+    if champion:
+        assert history["days"][1]["drift_is_paired"]
     assert not shop.live_jobs()
     assert not [one for one in processes_with(str(shop.path)) if "reaper" not in one]
