@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("documents.py", "events.py", "trial_cost.py")
+SCRIPTS = ("documents.py", "events.py", "trial_cost.py", "known_trials.py")
 
 
 def main() -> int:

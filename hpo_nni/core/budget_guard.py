@@ -12,6 +12,7 @@ from hpo_nni.trial.command import settings_file
 
 if TYPE_CHECKING:
     from hpo_nni.core.dispatcher import Dispatcher
+    from hpo_nni.core.known_trials import KnownTrials
 
 logger = logging.getLogger(__name__)
 
@@ -23,10 +24,12 @@ class BudgetGuard:
 
     Args:
         dispatcher: whose experiment.
+        trials: of the experiment.
     """
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, trials: KnownTrials) -> None:
         self._dispatcher = dispatcher
+        self._trials = trials
         self._began = time.time()
         self._said = ""
         config = dispatcher.config
@@ -57,5 +60,5 @@ class BudgetGuard:
 
         ledger, experiment_id = self._dispatcher.ledger, self._dispatcher.experiment_id
         budget = Budget(ledger, experiment_id, load_costs(path))
-        begun = sum(trial.started >= self._began for trial in ledger.trials(experiment_id))
+        begun = sum(trial.started >= self._began for trial in self._trials.read())
         return budget.admit_proposal(time.time(), awaited=max(0, proposed - begun))

@@ -12,6 +12,7 @@ from hpo_nni.core.assessor import metric_of
 from hpo_nni.core.budget_guard import BudgetGuard
 from hpo_nni.core.dispatcher import this_dispatcher
 from hpo_nni.core.ending import sweep_experiment
+from hpo_nni.core.known_trials import KnownTrials
 from hpo_nni.errors import SettingsError
 from hpo_nni.failures import FailureKind
 from hpo_nni.ledger.records import (
@@ -81,7 +82,13 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             if self._dispatcher.config.get("searchSpace") is not None:
                 parse_space(self._dispatcher.config["searchSpace"])  # a fault must be seen now
             direction = self._dispatcher.begin(direction)
-        self._budget = None if self._dispatcher is None else BudgetGuard(self._dispatcher)
+        self._ledgers_trials: KnownTrials | None = None
+        self._budget: BudgetGuard | None = None
+        if self._dispatcher is not None:
+            self._ledgers_trials = KnownTrials(
+                self._dispatcher.ledger, self._dispatcher.experiment_id
+            )
+            self._budget = BudgetGuard(self._dispatcher, self._ledgers_trials)
         self._make = optimizer
         self._direction = direction
         self._baseline_trials = baseline_trials
@@ -302,9 +309,7 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             self._history.append(observation)
 
     def _trials(self) -> list[TrialRecord]:
-        if self._dispatcher is None:
-            return []
-        return self._dispatcher.ledger.trials(self._dispatcher.experiment_id)
+        return [] if self._ledgers_trials is None else self._ledgers_trials.read()
 
     def _knows_trials(self) -> bool:
         try:

@@ -70,6 +70,21 @@ class Questions:
             TrialRecord, "WHERE experiment_id = ? ORDER BY number, started, rowid", experiment_id
         )
 
+    def trials_since(self, experiment_id: str, turn: int) -> tuple[list[TrialRecord], int]:
+        """The trials of an experiment that began or ended after a turn, and the last turn now.
+
+        Args:
+            experiment_id: whose trials.
+            turn: what the last call said; 0 for all trials.
+        """
+        # The turn first: what comes in between is read twice rather than never.
+        rows = self._database.read("SELECT coalesce(max(number), 0) FROM turns", [])
+        where = (
+            "WHERE experiment_id = ? AND id IN (SELECT trial_id FROM turns WHERE number > ?) "
+            "ORDER BY number, started, rowid"
+        )
+        return self._all(TrialRecord, where, experiment_id, turn), rows[0][0]
+
     def jobs(self, trial_id: str) -> list[JobRecord]:
         """The jobs of a trial in the order in which they were intended."""
         return self._all(JobRecord, "WHERE trial_id = ? ORDER BY rowid", trial_id)
