@@ -101,7 +101,7 @@ class DayReader:
         """Scores by point and day; a point that ran several times has several."""
         found: dict[str, dict[str, list[float]]] = {}
         for trial in counted_trials(self.ledger.trials(self.experiment.id)):
-            point = found.setdefault(canonical(visible_point(trial.parameters)), {})
+            point = found.setdefault(point_of(trial), {})
             for day, score in self.by_day(trial).items():
                 point.setdefault(day, []).append(score)
         return found
@@ -134,6 +134,11 @@ class DayReader:
         ]
         found = condense(scored, self.rescoring.mode, self.rescoring.direction)
         return None if found is None else found.score
+
+
+def point_of(trial: TrialRecord) -> str:
+    """The trial's point as text; empty for the untuned config, whatever its values are."""
+    return canonical({} if trial.is_baseline else visible_point(trial.parameters))
 
 
 def common_days(

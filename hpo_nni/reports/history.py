@@ -16,8 +16,8 @@ from hpo_nni.core.rescoring import Rescoring
 from hpo_nni.daily.holdout import holdout_id
 from hpo_nni.daily.results import DECIDED
 from hpo_nni.direction import Direction
-from hpo_nni.ledger.records import TrialState, counted_trials, visible_point
-from hpo_nni.reports.common_days import DayReader
+from hpo_nni.ledger.records import TrialState, counted_trials
+from hpo_nni.reports.common_days import DayReader, point_of
 from hpo_nni.reports.values import canonical
 from hpo_nni.trial.budget import FACTS
 
@@ -169,7 +169,7 @@ class _Reader:
             costs = experiment.settings.get(FACTS) or {}
             self.currency = costs.get("currency", self.currency)
         points = {
-            canonical(visible_point(trial.parameters))
+            point_of(trial)
             for trial in counted_trials(self._ledger.trials(run.experiment_id))
             if not trial.is_baseline
         }
@@ -230,7 +230,7 @@ def _with_drift(
 
 
 def _is_of(trial: TrialRecord, point: Mapping[str, Any]) -> bool:
-    return canonical(visible_point(trial.parameters)) == canonical(dict(point))
+    return point_of(trial) == canonical(dict(point))
 
 
 def _mean(scores: Mapping[str, float]) -> float | None:

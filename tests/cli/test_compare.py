@@ -243,9 +243,17 @@ def days(book, trial, scores):
 
 def test_scores_are_paired_where_both_ran_a_point_to_the_end_of_a_day(shelf, capsys):
     a, b = shelf
-    days(a, a.trial(0, parameters={BASELINE: True}), {20261001: 0.5, 20261002: 0.6})
+    days(
+        a,
+        a.trial(0, parameters={BASELINE: True, "lr": 3}, is_baseline=True),
+        {20261001: 0.5, 20261002: 0.6},
+    )
     days(a, a.trial(1, parameters={"lr": 1}), {20261001: 0.9})
-    days(b, b.trial(0, parameters={}, experiment="ExpB"), {20261001: 0.4, 20261003: 0.6})
+    days(
+        b,
+        b.trial(0, parameters={}, is_baseline=True, experiment="ExpB"),
+        {20261001: 0.4, 20261003: 0.6},
+    )
     stopped = b.trial(1, TrialState.STOPPED, reason="r", parameters={"lr": 1.0}, experiment="ExpB")
     days(b, stopped, {20261001: 0.7})
     b.ledger.add_evaluations(  # a day that it did not complete

@@ -32,7 +32,7 @@ class Project:
         facts = {"currency": "CNY", "budget": None, "trial_cost": 0.0}
         self.book.ledger.note_settings(sweep, {FACTS: facts})
         if untuned is not None:
-            self.walk(sweep, 0, {BASELINE: True}, {day - 100: untuned}, is_baseline=True)
+            self.walk(sweep, 0, {BASELINE: True, "lr": 0.1}, {day - 100: untuned}, is_baseline=True)
         for number in (1, 2):
             self.walk(sweep, number, {"lr": number / 10}, {day - 100: 0.4})
         base = 0.5 if untuned is None else untuned
@@ -59,7 +59,7 @@ class Project:
             TrialState.RUNNING,
             experiment=experiment,
             parameters=point,
-            is_baseline=is_baseline,
+            is_baseline=is_baseline or not point,
         )
         for step, (day, score) in enumerate(scores.items(), start=1):
             values = {"auc": score}
