@@ -19,6 +19,7 @@ from hpo_nni.secrets import (
     Redactor,
     Reference,
     Secret,
+    hide_named,
 )
 
 VALUES = st.text(st.characters(exclude_categories=["Cs"]), min_size=6, max_size=40).filter(
@@ -172,3 +173,21 @@ def test_log_records_and_tracebacks_are_redacted(caplog):
 
     assert "canary" not in caplog.text
     assert "sent [secret]" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("accessKeySecret = abc", "accessKeySecret = [secret]"),
+        ("db_password: 'a b'  # mine", "db_password: '[secret]'  # mine"),
+        ("train --api-key sk-1 --lr 0.1", "train --api-key [secret] --lr 0.1"),
+        ("mysql://me:pw@host/db", "mysql://me:[secret]@host/db"),
+        (r'{"a": "--password \"x y\" -v"}', r'{"a": "--password \"[secret]\" -v"}'),
+        ("password: env:DB_PASSWORD", "password: env:DB_PASSWORD"),
+        ('accessKeyID: "${AK}"', 'accessKeyID: "${AK}"'),
+        ("max_tokens: 4, the secret of it", "max_tokens: 4, the secret of it"),
+    ],
+)
+def test_what_a_text_calls_a_credential_is_hidden(text, hidden):
+    assert hide_named(text) == hidden
+    assert hide_named(hidden) == hidden

@@ -9,7 +9,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from hpo_nni.cli.find import add_directory, find_experiment
-from hpo_nni.ledger import LEDGER_NAME
+from hpo_nni.daily.holdout import holdout_id
+from hpo_nni.ledger import LEDGER_NAME, Ledger
 from hpo_nni.reports.columns import columns, terminal_width, width_of, wrapped
 from hpo_nni.reports.common_days import ALL, common_days
 from hpo_nni.reports.comparison import compare
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from hpo_nni.ledger import Ledger
     from hpo_nni.ledger.records import ExperimentRecord
     from hpo_nni.reports.common_days import CommonDays
     from hpo_nni.reports.comparison import Section
@@ -34,7 +34,7 @@ _HEAD = 13
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    which = "its id, or a working directory, whose newest experiment is meant"
+    which = "its id, or a working directory, whose newest experiment or sweep is meant"
     parser.add_argument("a", metavar="A", help=which)
     parser.add_argument("b", metavar="B", help="likewise")
     parser.add_argument("--json", action="store_true", help="everything, for programs")
@@ -68,7 +68,10 @@ def _find(name: str, directory: Path | None) -> tuple[Ledger, ExperimentRecord]:
     """The experiment that a person means: the newest of a working directory, or one by its id."""
     folder = Path(name)
     if (folder / LEDGER_NAME).is_file():
-        return find_experiment(None, folder)
+        ledger = Ledger.open(folder)
+        known = [one.id for one in ledger.experiments()]
+        sweeps = [name for name in known if not name.endswith(holdout_id(""))]
+        return find_experiment(sweeps[-1] if sweeps else None, folder)
     if (folder.parent / LEDGER_NAME).is_file() and len(folder.parts) > 1:
         return find_experiment(folder.name, folder.parent)
     return find_experiment(name, directory)
