@@ -25,7 +25,7 @@ from hpo_nni.dialects.easyrec import (
 )
 from hpo_nni.errors import HpoNniError, Problem, SettingsError
 from hpo_nni.platforms.maxcompute_edits import PARAMETER, read_edits, with_edits, write_edits
-from hpo_nni.platforms.maxcompute_tables import input_tables
+from hpo_nni.platforms.maxcompute_models import EDITED_CHECKPOINT as CHECKPOINT
 from hpo_nni.platforms.pai_command import format_pai_command, xflow_from_pairs
 from hpo_nni.trial import day_settings
 from hpo_nni.trial import settings as newer
@@ -37,7 +37,7 @@ from hpo_nni.trial.ini import read_ini, read_text, split_lines
 from hpo_nni.trial.metric_settings import SECTION
 from hpo_nni.trial.sections import Reading, SectionReader
 from hpo_nni.trial.settings import TrialSettings
-from hpo_nni.trial.steps import MAXCOMPUTE, Link, Step, point_in_edits
+from hpo_nni.trial.steps import MAXCOMPUTE, Step, linked, point_in_edits
 
 if TYPE_CHECKING:
     import argparse
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from hpo_nni.trial.substitutions import Substitutions
 
 SCRIPT = "run_finetune.py"
-CHECKPOINT = "train_config.fine_tune_checkpoint"
 _DOCUMENTED = {"first": "2022-05-30", "last": "2022-06-17"}  # days where a command names none
 _MODEL, _EDITS = "-Dmodel_dir", f"-D{PARAMETER}"
 
@@ -109,7 +108,9 @@ def load_finetune(
     days = chain.days(substitutions.point or {}, reading) if chain else []
     directories = {f"metric_source_{name}": flow.parameters["model_dir"] for name, flow in days}
     metrics = read_metrics(SectionReader(reading, SECTION), directories)
-    steps = tuple(_step(name, flow, section.line) for name, flow in days)
+    steps = tuple(
+        linked(Step(f"cmd1_{name}", format_pai_command(flow), section.line)) for name, flow in days
+    )
     policies = SectionReader(reading, day_settings.SECTION)
     day_policies = day_settings.read_policies(policies, steps, list(directories), path.parent)
     policies.finish(day_settings.POLICIES)
@@ -133,21 +134,6 @@ def load_finetune(
         resume=resume,
         days=day_policies,
     )
-
-
-def _step(name: str, flow: XFlow, line: int) -> Step:
-    """The step of a day; its command can begin at another checkpoint, too."""
-    start = str(read_edits(flow.parameters[PARAMETER])[CHECKPOINT])
-    data = tuple(map(str, input_tables(flow.parameters)))
-    link = Link(data, start, flow.parameters["model_dir"])
-    refill = functools.partial(_begun_at, flow)
-    return Step(f"cmd1_{name}", format_pai_command(flow), line, link=link, refill=refill)
-
-
-def _begun_at(flow: XFlow, checkpoint: str) -> str:
-    edits = read_edits(flow.parameters[PARAMETER]) | {CHECKPOINT: checkpoint}
-    parameters = {**flow.parameters, PARAMETER: write_edits(edits)}
-    return format_pai_command(replace(flow, parameters=parameters))
 
 
 class _Chain:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hpo_nni.errors import CommandSyntaxError
 from hpo_nni.inspection.statements import tables_of
 from hpo_nni.platforms.maxcompute_edits import PARAMETER
+from hpo_nni.platforms.maxcompute_models import CHECKPOINT, checkpoint_of
 from hpo_nni.platforms.maxcompute_tables import TablePath, is_output, parse_table, tables_in
 from hpo_nni.platforms.pai_command import is_pai_command, parse_pai_command
 from hpo_nni.trial.day_settings import Missing
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from hpo_nni.trial.settings import TrialSettings
 
 _OBJECTS = ("config", "script")  # parameters that name one object, which the job reads
-_CHECKPOINT = re.compile(r"fine_tune_checkpoint\"\s*:\s*\"(oss://[^\"]+)")
 _URI = re.compile(r"oss://[^\s,'\"]+")
 _NO_TABLE = TablePath("", "")
 _BY_STEP = "a step of the trial has to make it"
@@ -142,10 +142,10 @@ def _of_parameters(xflow: XFlow, where: str, made: set[str]) -> Iterator[Need]:
         if key in _OBJECTS and value.startswith("oss://"):
             if value not in made:
                 yield Need("object", value, place, is_ours=False)
-        elif key == PARAMETER:
-            for found in _CHECKPOINT.finditer(value):
-                if found[1].rstrip("/") not in made:
-                    yield Need("checkpoint", found[1], place, is_ours=False)
+        elif key in {PARAMETER, CHECKPOINT}:
+            start = checkpoint_of({key: value})
+            if start.startswith("oss://") and start.rstrip("/") not in made:
+                yield Need("checkpoint", start, place, is_ours=False)
         else:
             for uri in _URI.findall(value):
                 yield Need("folder", _bucket_of(uri), place, is_ours=False)

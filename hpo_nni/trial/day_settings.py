@@ -8,6 +8,7 @@ from.
 from __future__ import annotations
 
 import enum
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -162,10 +163,12 @@ def _check_skipping(section: SectionReader, steps: Sequence[Step], days: Collect
         message = "a day that is left out must be left out of the score, and no day has its own"
         hint = "each needs a source, as in metric_source_20220617 for cmd_20220617"
         section.fault("", message, hint)
-    unlinked = [step.key for step in steps if step.key in days and not step.link.model]
-    if unlinked:
-        message = f"nothing says where {unlinked[0]} puts its model"
-        section.warn("", f"{message}, so the day after one that is left out runs as written")
+    in_order = [step for step in steps if step.key in days]
+    for before, after in itertools.pairwise(in_order):
+        if not before.link.model or after.link.start != before.link.model:
+            message = f"nothing says that {after.key} goes on from the model of {before.key}"
+            section.warn("", f"{message}, so it runs as written where {before.key} is left out")
+            return
 
 
 def _can_reuse(section: SectionReader, steps: Sequence[Step], sources: Sequence[str]) -> bool:

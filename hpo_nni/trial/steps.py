@@ -6,7 +6,6 @@ is read before anything is substituted in it, so that no value can become an opt
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import functools
 import re
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from hpo_nni.errors import CommandSyntaxError, SettingsError, ValueMismatchError
 from hpo_nni.platforms.maxcompute_edits import PARAMETER, with_edits
+from hpo_nni.platforms.maxcompute_models import checkpoint_of, with_checkpoint
 from hpo_nni.platforms.maxcompute_tables import input_tables
 from hpo_nni.platforms.pai_command import (
     format_pai_command,
@@ -25,7 +25,7 @@ from hpo_nni.trial.shell import fill_command, fill_sql, fill_text
 from hpo_nni.trial.substitutions import PER_TRIAL, bare_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from hpo_nni.platforms.pai_command import XFlow
@@ -150,19 +150,34 @@ def read_steps(
         if not command:
             section.fault(entry.key, "the command is empty")
         refill = functools.partial(_refill, reading, fill, link) if link.model else None
-        link = replace(link, data=(*link.data, *tables_of_command(command)))
-        steps.append(Step(entry.key, command, entry.line, link=link, refill=refill))
+        steps.append(linked(Step(entry.key, command, entry.line, link=link, refill=refill)))
     if not steps:
         section.fault("", "there is no step", "as in cmd1=python train.py --config ${config}")
     return tuple(steps)
 
 
-def tables_of_command(command: str) -> Iterator[str]:
-    """The tables that a `PAI` command reads; none for other commands, and for a faulty one."""
-    if not is_pai_command(command):
-        return
-    with contextlib.suppress(CommandSyntaxError):
-        yield from map(str, input_tables(parse_pai_command(command).parameters))
+def linked(step: Step) -> Step:
+    """The step with what its `PAI` command says: the tables that it reads, and its models.
+
+    Models are known of commands that go on from one; other commands, and faulty ones, say nothing.
+    """
+    if not is_pai_command(step.command):
+        return step
+    try:
+        xflow = parse_pai_command(step.command)
+        start = checkpoint_of(xflow.parameters)
+    except CommandSyntaxError:
+        return step
+    link = replace(step.link, data=(*step.link.data, *map(str, input_tables(xflow.parameters))))
+    if link.model or not start:
+        return replace(step, link=link)
+    model = xflow.parameters.get("model_dir", "").rstrip("/")
+    link = replace(link, start=start.rstrip("/"), model=model)
+    return replace(step, link=link, refill=functools.partial(_begun_at, xflow))
+
+
+def _begun_at(xflow: XFlow, model: str) -> str:
+    return format_pai_command(with_checkpoint(xflow, model))
 
 
 def _check_link(section: SectionReader, entry: Entry, link: Link) -> None:

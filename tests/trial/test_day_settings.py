@@ -165,4 +165,86 @@ def test_days_that_are_no_chain_may_be_left_out_with_a_warning(load):
     text = DAYS.replace('--from "${day_start}" --to ${day_model}', "")
     text = text.replace("model_{{ day }}=", "#").replace("start=../base", "missing_policy=skip")
 
-    assert "nothing says where cmd_20220630 puts its model" in "".join(load(text).warnings)
+    said = "nothing says that cmd_20220701 goes on from the model of cmd_20220630"
+    assert said in "".join(load(text).warnings)
+
+
+NEWER = """\
+[platform_config]
+name=MaxCompute
+{% set date_list = [DAYS] %}
+{% set date_begin = FIRST %}
+{% for bizdate in date_list %}
+{% set eval_ymd = bizdate +1 %}
+{% set predate = bizdate -1 %}
+{% if bizdate == date_begin %}
+cmd1_{{bizdate}}=PAI -name=easy_rec_ext
+    -project=algo_public
+    -Dtrain_tables='odps://p/tables/t/dt={{bizdate}}'
+    -Deval_tables='odps://p/tables/t/dt={{eval_ymd}}'
+    -Dfine_tune_checkpoint="oss://b/finetune/{{predate}}_model"
+    -Dconfig='oss://b/easyrec_model_${exp_id}_${trial_id}.config'
+    -Dmodel_dir='oss://b/finetune/{{bizdate}}_model/${exp_id}_${trial_id}'
+    -Dcluster={"ps":{"count":1,"cpu":1600 },"worker":{"count":12,"cpu":1600}}
+
+{% else %}
+cmd1_{{bizdate}}=PAI -name=easy_rec_ext
+    -project=algo_public
+    -Dtrain_tables='odps://p/tables/t/dt={{bizdate}}'
+    -Deval_tables='odps://p/tables/t/dt={{eval_ymd}}'
+    -Dfine_tune_checkpoint="oss://b/finetune/{{predate}}_model/${exp_id}_${trial_id}"
+    -Dconfig='oss://b/easyrec_model_${exp_id}_${trial_id}.config'
+    -Dmodel_dir='oss://b/finetune/{{bizdate}}_model/${exp_id}_${trial_id}'
+    -Dcluster={"ps":{"count":1,"cpu":1600 },"worker":{"count":12,"cpu":1600}}
+{% endif %}
+
+{% endfor %}
+[metric_config]
+metric_type=summary
+{% set date_list = [DAYS] %}
+{% for bizdate in date_list %}
+metric_source_{{bizdate}}=oss://b/finetune/{{bizdate}}_model/${exp_id}_${trial_id}/eval_val/
+{% endfor %}
+final_mode=final
+source_list_final_mode=avg
+metric_dict={'auc_is_like':0.25, 'auc_is_valid_play':0.5}
+"""
+
+
+def newer(first, *others):
+    text = NEWER.replace("DAYS", ",".join((first, *others))).replace("FIRST", first)
+    return text + PAI.partition("metric_dict={'auc': 1}\n")[2]
+
+
+def test_the_documented_form_is_a_chain_of_days(load):
+    """The newer documents' `trial.ini`, whose first day has another checkpoint than the rest."""
+    settings = load(newer("20220616", "20220617") + "[day_config]\nmissing_policy=skip\n")
+    first, second = settings.steps
+
+    assert first.link.start == "oss://b/finetune/20220615_model"
+    assert second.link == Link(
+        data=("odps://p/tables/t/dt=20220617", "odps://p/tables/t/dt=20220618"),
+        start="oss://b/finetune/20220616_model/e_t",
+        model="oss://b/finetune/20220617_model/e_t",
+    )
+    assert settings.day_sources() == {
+        f"cmd1_{day}": f"metric_source_{day}" for day in (20220616, 20220617)
+    }
+    assert settings.warnings == ()
+    moved = second.started_from(first.link.start).command
+    assert moved == second.command.replace(second.link.start, first.link.start)
+
+
+@pytest.mark.parametrize(
+    ("days", "line", "sum_"),
+    [
+        (("20220629", "20220630"), 6, "20220630 + 1 = 20220631"),
+        (("20220701", "20220702"), 7, "20220701 - 1 = 20220700"),
+    ],
+)
+def test_days_of_the_documented_form_that_leave_the_calendar_are_named(load, days, line, sum_):
+    with pytest.raises(SettingsError) as caught:
+        load(newer(*days))
+
+    assert f"trial.ini:{line}: {sum_} is not in the calendar" in str(caught.value)
+    assert "bizdate | add_days(1)" in str(caught.value)

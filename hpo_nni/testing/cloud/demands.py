@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from hpo_nni.platforms.maxcompute_edits import PARAMETER, read_edits
+from hpo_nni.platforms.maxcompute_models import checkpoint_of
 from hpo_nni.platforms.pai_command import is_pai_command, parse_pai_command
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ TABLE = re.compile(
 )
 _OBJECT = re.compile(r"oss://(?P<bucket>[^/.,\s'\"]+)")
 _FROM = re.compile(r"\b(?:from|join)\s+(?:(\w+)\s*\.\s*)?(\w+)", re.IGNORECASE)
-_CHECKPOINT = "train_config.fine_tune_checkpoint"
 
 
 class TableName(NamedTuple):
@@ -78,9 +77,9 @@ class Demands:
                 self.tables.setdefault(table, set()).update(partition)
 
     def _add_checkpoint(self, xflow: XFlow) -> None:
-        value = read_edits(xflow.parameters.get(PARAMETER, "")).get(_CHECKPOINT)
-        if isinstance(value, str) and value.startswith("oss://"):
-            self.checkpoints.add(value)
+        start = checkpoint_of(xflow.parameters)
+        if start.startswith("oss://"):
+            self.checkpoints.add(start)
 
     def _add_statement(self, statement: str) -> None:
         for project, name in _FROM.findall(statement):

@@ -187,7 +187,9 @@ def test_rate_that_is_far_too_high_is_reported(submit):
 def test_fine_tuning_begins_where_the_other_ended(submit, oss, mc):
     submit(model_dir="oss://bkt/parent").wait_for_success(interval=0.05)
     child = submit(
-        {"train_config.fine_tune_checkpoint": "oss://bkt/parent"}, model_dir="oss://bkt/child"
+        {"train_config.fine_tune_checkpoint": "oss://bkt/none"},
+        model_dir="oss://bkt/child",
+        fine_tune_checkpoint="oss://bkt/parent",  # counts more than the edit
     )
     child.wait_for_success(interval=0.05)
 

@@ -131,6 +131,8 @@ def _config(storage: Storage, parameters: Mapping[str, str]) -> Any:
     edits = parameters.get("edit_config_json")
     if edits:
         apply_edits(config, edits)
+    if parameters.get("fine_tune_checkpoint"):  # after the edits, as EasyRec's run.py
+        config.train_config.fine_tune_checkpoint = parameters["fine_tune_checkpoint"]
     return config
 
 
