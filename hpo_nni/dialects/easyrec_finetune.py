@@ -30,7 +30,7 @@ from hpo_nni.platforms.pai_command import format_pai_command, xflow_from_pairs
 from hpo_nni.trial import day_settings
 from hpo_nni.trial import settings as newer
 from hpo_nni.trial.accounts import OLD_COMMAND, read_accounts
-from hpo_nni.trial.calendar import TEMPLATE, Calendar, Unit, add_calendar, calendar_arguments
+from hpo_nni.trial.calendar import Calendar, Unit, add_calendar, calendar_arguments
 from hpo_nni.trial.cost_settings import check_costs, read_costs
 from hpo_nni.trial.entry import execute, new_parser
 from hpo_nni.trial.ini import read_ini, read_text, split_lines
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 SCRIPT = "run_finetune.py"
 _DOCUMENTED = {"first": "2022-05-30", "last": "2022-06-17"}  # days where a command names none
+_ANY = Calendar.parse("2001-01-31", "2001-02-01", Unit.DAY)  # where the days are not known
 _MODEL, _EDITS = "-Dmodel_dir", f"-D{PARAMETER}"
 
 
@@ -102,7 +103,7 @@ def load_finetune(
     check_sections(reading, [day_settings.SECTION])
     accounts = read_accounts(reading, path.parent)
     section = SectionReader(reading, OLD_COMMAND)
-    is_usable = check_options(section, reading) and _check_chain(section)
+    is_usable = check_options(section, reading) and _check_chain(section, calendar or _ANY)
     own_name = f"{substitutions.experiment_id}_{substitutions.trial_id}"
     chain = _Chain(section, calendar, own_name) if calendar and is_usable else None
     days = chain.days(substitutions.point or {}, reading) if chain else []
@@ -170,8 +171,8 @@ class _Chain:
         return f"{directory.rstrip('/')}/{self._own_name}"
 
 
-def _check_chain(section: SectionReader) -> bool:
-    """Whether each day's model is the one that the next day starts from."""
+def _check_chain(section: SectionReader, calendar: Calendar) -> bool:
+    """Whether each day has a model of its own, from which the next day starts."""
     model = section.entries[_MODEL].value
     edits = section.entries.get(_EDITS)
     start = str(read_edits(edits.value if edits else "").get(CHECKPOINT, ""))
@@ -183,17 +184,18 @@ def _check_chain(section: SectionReader) -> bool:
             hint,
         )
         return False
-    if not any(name == "bizdate" for name, _ in TEMPLATE.findall(model)):
-        message = "it does not hold {bizdate}, so every day would write over the one before"
+    days = [*calendar.days(), calendar.last + calendar.unit.length]
+    models = [calendar.fill(model, day).rstrip("/") for day in days]
+    twice = next((one for one in models if models.count(one) > 1), "")
+    if twice:
+        message = f"several {calendar.unit.value}s would write to {twice}"
         section.fault(_MODEL, message, "as in oss://bucket/finetune/{bizdate}_model")
         return False
-    day = Calendar.parse("2001-01-31", "2001-02-01", Unit.DAY)
-    first, second = day.days()
-    before, wanted = day.fill(model, first).rstrip("/"), day.fill(start, second).rstrip("/")
-    if before != wanted:
-        section.fault(
-            _EDITS,
-            f"the second day would start from {wanted}, and the first one's model is {before}",
-            f"{CHECKPOINT} is {_MODEL} with {{predate}} for {{bizdate}}",
-        )
-    return before == wanted
+    starts = [calendar.fill(start, day).rstrip("/") for day in days]
+    for before, wanted in zip(models, starts[1:], strict=False):
+        if before != wanted:
+            message = f"would start from {wanted}, and the model of the one before is {before}"
+            hint = f"{CHECKPOINT} is {_MODEL} with {{predate}} for {{bizdate}}"
+            section.fault(_EDITS, f"a {calendar.unit.value} {message}", hint)
+            return False
+    return True

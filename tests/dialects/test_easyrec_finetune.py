@@ -114,12 +114,24 @@ def test_weeks_and_formats(load):
     assert flows(settings)[1]["eval_tables"].endswith("dt=20230109")
 
 
+def test_hours_cross_midnight_and_formats_must_tell_them_apart(load):
+    hours = days("2022-06-30 23:00", "2022-07-01 00:00", "hour")
+    settings = load(arguments=hours)
+
+    assert [step.key for step in settings.steps] == ["cmd1_2022063023", "cmd1_2022070100"]
+    assert flows(settings)[0]["eval_tables"].endswith("dt=2022070100")
+    assert settings.steps[0].link.start.endswith("/2022063022_finetune_model_nni_622")
+    text = DOCUMENTED.replace("{bizdate}_fine", "{bizdate:%Y%m}_fine")
+    with pytest.raises(SettingsError, match=r"several hours would write to oss://.*/202207_fine"):
+        load(text, days("2022-07-01 00:00", "2022-07-01 01:00", "hour"))
+
+
 @pytest.mark.parametrize(
     ("before", "after", "problem"),
     [
         ("-Dedit_config_json=", "-Dedit=", "fine_tune_checkpoint is not in -Dedit_config_json"),
-        ("{predate}", "{bizdate}", "the second day would start from"),
-        ("/{bizdate}_fine", "/fine", "every day would write over the one before"),
+        ("{predate}", "{bizdate}", "a day would start from oss://easyrec/xxx/finetune/20220618"),
+        ("/{bizdate}_fine", "/fine", "several days would write to oss://easyrec/xxx/finetune/fine"),
         ("-Dcluster", "Dcluster", "'Dcluster' is no option of PAI"),
         ("auc_is_like=0.25", "auc_is_like=x", "'x' is not a weight"),
     ],
