@@ -34,7 +34,7 @@ BUDGET = 12 * DAYS
 DIMENSIONS = 3
 SEEDS = range(200)
 DEVELOPMENT = range(10_000, 10_100)
-# The peers: asynchronous successive halving with this reduction, with rungs from each of these days.
+# The peers: asynchronous successive halving with this reduction; rungs from each of these days on.
 REDUCTION = 3
 FIRST_RUNGS = (1, 3, 9)
 LEVEL = 0.05
