@@ -3,7 +3,7 @@ NNI2 := .venv
 NNI3 := .venv-nni3
 PYTEST := -m pytest -q
 
-.PHONY: help demo demo-daily test test-nni3 check lint types prove fuzz bench bench-stopping bench-tuners bench-warm clean
+.PHONY: help demo demo-daily test test-nni3 check lint types prove fuzz bench bench-stopping bench-tuners bench-warm bench-daily clean
 help:
 	@echo "make demo            tune a real trainer, start to end, in about three minutes"
 	@echo "make demo-daily      finetune a recommender over eight days, in about two minutes"
@@ -15,6 +15,7 @@ help:
 	@echo "make bench-stopping  what early stopping saves and loses, beside the peers (hours)"
 	@echo "make bench-tuners    the tuners beside theirs (hours; FLAGS=--quick: some minutes)"
 	@echo "make bench-warm      sweeps that start from earlier ones, beside cold ones (half an hour)"
+	@echo "make bench-daily     how often hpo-nni daily says ship (minutes)"
 	@echo "make bench           measure what the documents claim, beside the peers"
 
 $(NNI2)/.ready: requirements/nni2.txt pyproject.toml scripts/venv.sh
@@ -65,6 +66,9 @@ bench: $(NNI2)/.ready-dev
 
 bench-stopping: $(NNI2)/.ready-dev
 	$(NNI2)/bin/python benchmarks/stopping/run.py
+
+bench-daily: $(NNI2)/.ready-dev
+	$(NNI2)/bin/python benchmarks/daily/decide.py $(FLAGS)
 
 # The peers have dependencies of their own, so they have an environment of their own.
 build/bench-tuners/.ready: requirements/nni2.txt requirements/bench.txt pyproject.toml scripts/venv.sh

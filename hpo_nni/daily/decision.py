@@ -9,27 +9,30 @@ Two tests must agree, for each covers what the other takes for granted.
    today's difference over to tomorrow. The variance of the mean and of the sample are those of a
    first-order autoregression with the stated coefficient, the degrees of freedom Satterthwaite's
    (Satterthwaite 1946; for quadratic forms, Box 1954). A smaller carry-over makes it conservative.
+   The worst that can happen under heavy tails is one shock that fades day by day: up to
+   `MOST_CARRY_OVER` that has a p value above `HIGHEST_LEVEL`, so it never ships.
 
 The p value is the larger of the two, times the number of challengers compared (Bonferroni).
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
+HIGHEST_LEVEL = 0.1
+MOST_CARRY_OVER = 0.7
 EXACT = 16  # days up to which all flips are tried, and not a sample of them
-_SAMPLED = 65_535
-_CHUNK = 4096  # rows of flips at a time
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,10 @@ class Terms:
     """What a challenger must show.
 
     Attributes:
-        level: how often one that is no better may be shipped; above 0, at most 0.5.
+        level: how often one that is no better may be shipped; above 0, at most HIGHEST_LEVEL.
         least_gain: what a difference must exceed, in units of the score.
         carry_over: the share of one day's difference that may still be there on the next day;
-            at least 0, below 1.
+            from 0 to MOST_CARRY_OVER.
         challengers: how many are compared for one day.
     """
 
@@ -115,7 +118,7 @@ def judge(differences: Sequence[float], terms: Terms, comparisons: int = 1) -> V
         )
     error, freedom = standard_error(sample, terms.carry_over)
     mean = float(sample.mean())
-    reach = float(stats.t.isf(share, freedom)) * error
+    reach = -float(special.stdtrit(freedom, share)) * error
     single = max(
         student(mean - terms.least_gain, error, freedom), sign_flip(sample - terms.least_gain)
     )
@@ -140,22 +143,26 @@ def standard_error(sample: npt.NDArray[np.float64], carry_over: float) -> tuple[
         sample: at least two.
         carry_over: the coefficient of the autoregression.
     """
-    days = len(sample)
+    inflation, freedom = _in_a_row(len(sample), carry_over)
+    return math.sqrt(float(sample.var(ddof=1)) * inflation), freedom
+
+
+@functools.lru_cache(maxsize=64)
+def _in_a_row(days: int, carry_over: float) -> tuple[float, float]:
+    """What the sample's variance is multiplied by for that of the mean; degrees of freedom."""
     lags = np.abs(np.subtract.outer(np.arange(days), np.arange(days)))
-    correlation = np.power(carry_over, lags, where=lags > 0, out=np.ones((days, days)))
+    correlation = np.where(lags > 0, carry_over ** np.maximum(lags, 1), 1.0)
     of_mean = float(correlation.sum()) / days**2
     spread = correlation - correlation.mean(axis=0)  # the centring matrix times it
     trace = float(np.trace(spread))
-    freedom = trace**2 / float(np.trace(spread @ spread))
-    variance = float(sample.var(ddof=1)) * (days - 1) / trace
-    return math.sqrt(variance * of_mean), freedom
+    return of_mean * (days - 1) / trace, trace**2 / float(np.trace(spread @ spread))
 
 
 def student(gain: float, error: float, freedom: float) -> float:
     """The probability of so large a gain, or a larger one, where there is none."""
     if error == 0:
         return 0.0 if gain > 0 else 1.0
-    return float(stats.t.sf(gain / error, freedom))
+    return float(special.stdtr(freedom, -gain / error))
 
 
 def sign_flip(gains: npt.NDArray[np.float64]) -> float:
@@ -168,21 +175,19 @@ def sign_flip(gains: npt.NDArray[np.float64]) -> float:
     """
     days = len(gains)
     seen = math.fsum(gains) - 1e-12 * float(np.abs(gains).sum())
+    signs = _signs(days)
+    return float((signs @ gains >= seen).mean())
+
+
+@functools.lru_cache(maxsize=2)
+def _signs(days: int) -> npt.NDArray[np.float64]:
+    """Choices of signs, a row each; the first is that of no flip."""
     if days <= EXACT:
-        numbers = np.arange(2**days)
-        hits = sum(
-            int((_signs(part, days) @ gains >= seen).sum())
-            for part in np.array_split(numbers, max(1, len(numbers) // _CHUNK))
-        )
-        return hits / len(numbers)
-    rng = np.random.default_rng(0)
-    signs = rng.integers(0, 2, size=(_SAMPLED, days)) * 2 - 1
-    return (1 + int((signs @ gains >= seen).sum())) / (1 + _SAMPLED)
-
-
-def _signs(numbers: npt.NDArray[np.int64], days: int) -> npt.NDArray[np.int64]:
-    bits: npt.NDArray[np.int64] = (numbers[:, None] >> np.arange(days)) & 1
-    return 1 - 2 * bits
+        bits = (np.arange(2**days)[:, None] >> np.arange(days)) & 1
+    else:
+        bits = np.random.default_rng(0).integers(0, 2, size=(2**EXACT, days))
+        bits[0] = 0
+    return np.where(bits, -1.0, 1.0)
 
 
 def _carried(sample: npt.NDArray[np.float64]) -> float:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpo_nni.daily.decision import Terms
+from hpo_nni.daily.decision import HIGHEST_LEVEL, MOST_CARRY_OVER, Terms
 from hpo_nni.daily.window import Window
 from hpo_nni.errors import DocumentError, Problem, SettingsError
 from hpo_nni.registry import did_you_mean
@@ -122,11 +122,13 @@ FIELDS: Mapping[Keys, Field] = {
     ("budget", "trials"): Field(_whole(1, 1_000_000), NEEDED),
     ("budget", "hours"): Field(_MORE, None),
     ("ship", "level"): Field(
-        _number("a probability above 0 and at most 0.5", lambda v: 0 < v <= 0.5), 0.05
+        _number(f"a number above 0 and at most {HIGHEST_LEVEL}", lambda v: 0 < v <= HIGHEST_LEVEL),
+        0.05,
     ),
     ("ship", "least_gain"): Field(_number("a number of at least 0", lambda v: v >= 0), 0.0),
     ("ship", "carry_over"): Field(
-        _number("a number of at least 0 and below 1", lambda v: 0 <= v < 1), 0.7
+        _number(f"a number from 0 to {MOST_CARRY_OVER}", lambda v: 0 <= v <= MOST_CARRY_OVER),
+        MOST_CARRY_OVER,
     ),
     ("ship", "challengers"): Field(_whole(1, 100), 1),
     ("output",): Field(_text, "daily"),

@@ -29,6 +29,7 @@ OF_OTHERS = {"help", "lint", "types", "clean"}  # targets that need no line of t
         ("fuzz", [f"HPO_NNI_FUZZ=2000 {PYTHON} -m pytest -q tests/fuzz"]),
         ("bench", [f"{PYTHON} benchmarks/run.py"]),
         ("bench-stopping", [f"{PYTHON} benchmarks/stopping/run.py"]),
+        ("bench-daily", [f"{PYTHON} benchmarks/daily/decide.py"]),
     ],
 )
 def test_each_target_runs_what_the_pages_say(target, commands, clone):
