@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import sys
+import time
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,7 +100,7 @@ def _newest(project: Project, plan: Plan) -> datetime:
     step = timedelta(hours=1) if project.unit is Unit.HOUR else timedelta(days=1)
     for back in range(_LOOK_BACK):
         day = latest - back * step
-        if not plan.arrival.missing(project.window(day).whole, day):
+        if not plan.arrival.missing(project.window(day).whole, day, time.sleep):
             return day
     message = f"of the last {_LOOK_BACK} {project.unit.value}s, none has all that it needs"
     raise SettingsError(

@@ -140,7 +140,8 @@ class SweepAndWalk:
 
     def missing(self) -> Sequence[str]:
         """See Work."""
-        return self.plan.arrival.missing(self.window.whole, self.window.newest)
+        days, pause = self.window.whole, self.shutdown.pause
+        return self.plan.arrival.missing(days, self.window.newest, pause)
 
     def pause(self, seconds: float) -> None:
         """See Work."""
@@ -150,7 +151,11 @@ class SweepAndWalk:
         """See Work."""
         config = self.folder / "config.yml"
         LocalStore().write_text(str(config), self.plan.config(self.window))
-        options = LaunchOptions(resume=experiment_id, announce=lambda new_id, _: announce(new_id))
+        options = LaunchOptions(
+            max_trials=self.project.trials,
+            resume=experiment_id,
+            announce=lambda new_id, _: announce(new_id),
+        )
         done = conduct(config, options)
         done.ledger.close()
         if done.interrupted:

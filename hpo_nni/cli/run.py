@@ -49,6 +49,7 @@ IDLE_SECONDS = 5.0  # without a trial in NNI before an experiment counts as stuc
 ENDED = {"DONE", "ERROR", "STOPPED"}
 STARVED = "TUNER_NO_MORE_TRIAL"  # it never becomes DONE; NO_MORE_TRIAL, the limit, does
 ALIVE = {"WAITING", "RUNNING"}
+_FULL = {"NO_MORE_TRIAL", "DONE"}  # it has, as NNI counts, all trials that it may have
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,7 +126,8 @@ def conduct(config: Path, options: launch.LaunchOptions) -> Conducted:
         print(f"files        {experiment.working_directory / experiment.id}", flush=True)
         ledger = _open_ledger(experiment)
         try:
-            fault, pause = _follow(experiment, ledger, interrupted)
+            owed = (options.max_trials or 0) if options.resume else 0
+            fault, pause = _follow(experiment, ledger, interrupted, owed)
         finally:
             _end(experiment, ledger, interrupted)
     return Conducted(experiment, ledger, fault, pause, interrupted.requested)
@@ -156,9 +158,15 @@ def _pause(ledger: Ledger, experiment_id: str, max_trials: int | None) -> str:
 
 
 def _follow(
-    experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown
+    experiment: RunningExperiment, ledger: Ledger, interrupted: Shutdown, owed: int = 0
 ) -> tuple[str, str]:
     """Show progress until the experiment has ended.
+
+    Args:
+        experiment: that runs.
+        ledger: its own.
+        interrupted: says that somebody ends it.
+        owed: of a resumed one, how many trials it is to have in all; 0 for what NNI makes of it.
 
     Returns:
         what went wrong with NNI, and why the experiment pauses; both empty where all is well.
@@ -174,6 +182,10 @@ def _follow(
                 interrupted.wait(POLL_SECONDS)  # busy; it answers again or ends
                 continue
             return _with_cause(experiment, f"NNI's manager has gone: {error.message}"), ""
+        if status in _FULL and len(known_to_nni) < owed:
+            _let_in(experiment, owed - len(known_to_nni), limits)
+            owed = 0
+            continue
         note_silent_trials(experiment, known_to_nni, ledger)
         trials = ledger.trials(experiment.id)
         if progress is None and (trials or status in ENDED):
@@ -196,6 +208,17 @@ def _follow(
             return _with_cause(experiment, fact), ""
         interrupted.wait(POLL_SECONDS)
     return "", ""
+
+
+def _let_in(experiment: RunningExperiment, missing: int, limits: Limits) -> None:
+    """Let a resumed experiment have its last trials, too.
+
+    NNI counts the trials there are and those that it submits, and those that it was running when
+    it stopped are submitted anew: it takes them for two (seen with 2.10.1).
+    """
+    with contextlib.suppress(NniError):  # then it has fewer trials, which is no fault
+        now = (limits.max_trials or 0) + missing
+        experiment.rest.change("MAX_TRIAL_NUM", "maxTrialNumber", now)
 
 
 def _patience(ledger: Ledger, experiment_id: str) -> float:

@@ -1,28 +1,27 @@
-"""Whether the data of a day is there: files, objects, partitions of tables."""
+"""Whether the data of a project's day is there, with the accounts of its trials."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hpo_nni.errors import HpoNniError, PlatformError, Problem, SettingsError
-from hpo_nni.platforms.maxcompute_tables import MaxComputeTables, tables_in
+from hpo_nni.errors import HpoNniError, Problem, SettingsError
+from hpo_nni.platforms.maxcompute_tables import parse_table
+from hpo_nni.trial.day_data import DayData
+from hpo_nni.trial.retry import Patience, Retrier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from hpo_nni.platforms.maxcompute_tables import TablePath
-    from hpo_nni.stores.base import Store
     from hpo_nni.trial.accounts import Accounts
     from hpo_nni.trial.calendar import Calendar
 
-_NOT_THERE = {"NoSuchObject", "NoSuchPartition", "NoSuchTable"}  # classes of pyodps
+PATIENCE = Patience(first=1.0, longest=8.0, total=30.0)  # `wait.every` is the patience of days
 
 
-@dataclass
+@dataclass(frozen=True)
 class Arrival:
     """Looks for what a day needs.
 
@@ -36,14 +35,12 @@ class Arrival:
     patterns: Sequence[str]
     folder: Path
     accounts: Accounts
-    _tables: MaxComputeTables | None = None
-    _stores: dict[str, Store] = field(default_factory=dict)
 
     def faults(self, where: str) -> Iterator[Problem]:
         """What can never be found out with these accounts."""
         for pattern in self.patterns:
             if pattern.startswith("odps://"):
-                if not list(tables_in(pattern)):
+                if parse_table(pattern) is None:
                     hint = "as in odps://project/tables/name/dt={bizdate}"
                     yield Problem(where, f"{pattern} names no table", hint)
                 elif self.accounts.odps is None:
@@ -53,45 +50,27 @@ class Arrival:
                 if problem is not None:
                     yield Problem(where, problem.message, problem.hint)
 
-    def missing(self, calendar: Calendar, day: datetime) -> list[str]:
-        """What of a day is not there yet, or cannot be asked for: then with the reason."""
-        wanted = [calendar.fill(pattern, day) for pattern in self.patterns]
+    def missing(
+        self, calendar: Calendar, day: datetime, pause: Callable[[float], object]
+    ) -> list[str]:
+        """What of a day is not there yet, or cannot be asked for: then with the reason.
+
+        Args:
+            calendar: how days are written.
+            day: the newest one.
+            pause: sleeps, before a service that was busy is asked again.
+
+        Raises:
+            SettingsError: credentials lead nowhere.
+        """
+        data = DayData(self.accounts, Retrier(pause, PATIENCE))
         found = []
-        for place in wanted:
+        for pattern in self.patterns:
+            place = calendar.fill(pattern, day)
             try:
-                if not self._is_there(place):
-                    found.append(place)
-            except SettingsError:  # credentials that lead nowhere do not get better
+                found += data.missing([place if "://" in place else str(self.folder / place)])
+            except SettingsError:  # it will not get better by itself
                 raise
             except HpoNniError as error:
                 found.append(f"{place} ({error.message})")
         return found
-
-    def _is_there(self, place: str) -> bool:
-        if place.startswith("odps://"):
-            return all(self._has_rows(path) for path in tables_in(place))
-        if "://" not in place:
-            return (self.folder / place).exists()
-        folder, _, name = place.rstrip("/").rpartition("/")
-        if place.endswith("/"):
-            return bool(self._store(place).list_files(place.rstrip("/")))
-        return any(file.name == name for file in self._store(place).list_files(folder))
-
-    def _has_rows(self, path: TablePath) -> bool:
-        if self._tables is None:
-            from hpo_nni.platforms.maxcompute_service import MaxComputeService  # noqa: PLC0415
-
-            connection = self.accounts.connect_maxcompute(os.environ)
-            self._tables = MaxComputeTables(MaxComputeService(connection))
-        try:
-            return self._tables.facts(path).rows != 0
-        except PlatformError as error:
-            if type(error.__cause__).__name__ in _NOT_THERE:
-                return False
-            raise
-
-    def _store(self, uri: str) -> Store:
-        scheme = uri.partition("://")[0]
-        if scheme not in self._stores:
-            self._stores[scheme] = self.accounts.store(uri)
-        return self._stores[scheme]

@@ -77,7 +77,7 @@ def test_a_challenger_ships_where_its_days_leave_no_doubt(differences, ships):
 
 
 @pytest.mark.parametrize("carry_over", [0.0, 0.3, 0.5, MOST_CARRY_OVER])
-@pytest.mark.parametrize("days", [4, 5, 7, 14])
+@pytest.mark.parametrize("days", [5, 7, 14])
 def test_one_good_day_that_fades_does_not_ship(days, carry_over):
     """Whatever its size: under heavy tails such a day is all that is seen."""
     fading = carry_over ** np.arange(days)
@@ -101,7 +101,7 @@ def test_a_gain_that_is_too_small_to_matter_does_not_ship():
     assert not judge(differences, Terms(least_gain=0.011)).ships
 
 
-@pytest.mark.parametrize("level", [0.1, 0.05, 0.01, 1 / 32])
+@pytest.mark.parametrize("level", [0.05, 0.01, 1 / 32])
 @pytest.mark.parametrize("challengers", [1, 3])
 def test_with_the_fewest_days_something_can_ship_and_with_fewer_nothing_can(level, challengers):
     terms = Terms(level=level, challengers=challengers)

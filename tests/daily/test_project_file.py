@@ -92,7 +92,7 @@ shipp: 1
     text = "\n".join(found)
     assert "there is no key 'tunning'\n  hint: did you mean 'tuning'?" in text
     assert "{bizdat}" in text
-    assert "it is 0.7; expected a number above 0 and at most 0.1" in text
+    assert "it is 0.7; expected a number above 0 and at most 0.05" in text
     assert "days.tuning: it is missing" in text
 
 

@@ -28,9 +28,8 @@ class Shop:
         shutil.copytree(EXAMPLE, self.path, ignore=left_out)
         shutil.copytree(EXAMPLE.parents[1] / "core", path / "core")
         project = yaml.safe_load((self.path / "project.yml").read_text("utf-8"))
-        project["days"] |= {"tuning": 1, "holdout": 4}
+        project["days"] |= {"tuning": 1, "holdout": 5}
         project["budget"] = {"trials": 2}
-        project["ship"] = {"level": 0.1}  # or four days could show nothing
         (self.path / "project.yml").write_text(yaml.safe_dump(project), encoding="utf-8")
         config = self.path / "finetune" / "config.yml"
         tuned = config.read_text("utf-8").replace("baseline_trials: 1", "baseline_trials: 0")
@@ -111,7 +110,7 @@ def test_two_days_are_decided_although_each_stage_is_killed(shop):
     code, first = shop.result(shop.call("20261006"))
     assert code in {0, 4}, first
     assert first["state"] == ("shipped" if code == 0 else "kept")
-    assert len(first["days"]) == 4
+    assert len(first["days"]) == 5
     with shop.ledger() as ledger:
         sweeps = [one.id for one in ledger.experiments() if not one.id.endswith("-holdout")]
         assert sweeps == [first["experiment"]]
