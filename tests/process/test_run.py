@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpo_nni.ledger import Ledger
-from hpo_nni.ledger.records import TrialState
+from hpo_nni.ledger.records import ExperimentRecord, TrialRecord, TrialState
 from hpo_nni.trial.spending import Account
 
 pytestmark = pytest.mark.nni
@@ -80,6 +80,28 @@ def test_show_and_logs_find_what_ran(experiment):
         assert code == 0, compared
         assert "config       job.config: no difference" in compared
         assert "not recorded" not in compared
+
+
+def test_a_sweep_starts_from_the_earlier_ones_of_its_name(experiment):
+    """NNI tells the dispatcher the experiment's name, by which they are found."""
+    arguments = {"seed": 1, "warm_start": "auto"}
+    tuner = {"codeDirectory": str(CORE), "className": "auto_tuner.AutoTuner"}
+    folder = experiment(
+        experimentName="mine", maxTrialNumber=1, tuner={**tuner, "classArgs": arguments}
+    )
+    with Ledger.open(folder.working_directory) as ledger:
+        ledger.begin_experiment(ExperimentRecord("Old", 1.0, "maximize", "mine"))
+        for number, quality in enumerate((0.25, 0.625, 0.5)):
+            point = {"model.quality": quality}
+            ledger.begin_trial(TrialRecord(f"O{number}", "Old", number, 1.0, parameters=point))
+            ledger.end_trial(f"O{number}", TrialState.SUCCEEDED, "", quality)
+
+    code, output = folder.run("run", "config.yml")
+
+    assert code == 0, output
+    code, story = folder.run("why", "0")
+    words = "because it was the best of sweep Old, as its trial 1: model.quality = 0.625"
+    assert words in story
 
 
 PRICES = """
