@@ -63,8 +63,9 @@ class Setbacks:
         They get new numbers, so that who follows `news` hears of it.
         """
         columns = 'trial_id, step, "values", score, time'
+        # those of an even earlier run, which have the name, are copied first to one of their own
         copy = (
-            f"INSERT INTO evaluations (source, {columns}) SELECT ? || source, {columns} "  # noqa: S608
+            f"INSERT OR REPLACE INTO evaluations (source, {columns}) SELECT ? || source, {columns} "  # noqa: S608
             "FROM evaluations WHERE trial_id = ? ORDER BY number"
         )
         with self._database.transaction() as connection:

@@ -118,3 +118,20 @@ def test_trial_is_found_in_the_experiment_that_is_named(ledger):
     assert ledger.find_trial("0").id == "Other"
     assert ledger.find_trial("0", "Exp1").id == "Abc"
     assert ledger.find_trial("ab").id == "Abc"
+
+
+def test_a_trial_may_begin_anew_more_than_once(ledger):
+    for score in (0.1, 0.2, 0.3):
+        ledger.add_evaluations([evaluation("Abc", step, score) for step in (1, 2)])
+        ledger.set_evaluations_aside("Abc")
+
+    found = [(one.source, one.step, one.score) for one in ledger.evaluations("Abc")]
+    assert found == [
+        (source, step, score)
+        for source, score in (
+            ("earlier:earlier:earlier:val", 0.1),
+            ("earlier:earlier:val", 0.2),
+            ("earlier:val", 0.3),
+        )
+        for step in (1, 2)
+    ]
