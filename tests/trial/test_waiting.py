@@ -1,4 +1,4 @@
-"""Trials as processes of their own: waiting for their window, and telling of their end."""
+"""Trials as processes of their own: waiting for a window or a day, and telling of their end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,7 +18,7 @@ from hpo_nni.testing.processes import eventually
 INI = """\
 [platform_config]
 name=local
-cmd1=echo '{{"step": 1, "auc": 0.5}}' > "${{NNI_OUTPUT_DIR}}/m.jsonl"; {command}
+cmd_1=echo '{{"step": 1, "auc": 0.5}}' > "${{NNI_OUTPUT_DIR}}/m.jsonl"; {command}
 [metric_config]
 metric_type=json
 metric_source=${{NNI_OUTPUT_DIR}}/m.jsonl
@@ -72,11 +73,29 @@ def test_a_trial_waits_for_its_window_says_why_and_can_be_cancelled(start, tmp_p
     _, log = process.communicate(timeout=60)
 
     assert waiting.state is TrialState.RUNNING
-    assert waiting.reason.startswith("cmd1: waits until ")
+    assert waiting.reason.startswith("cmd_1: waits until ")
     assert waiting.reason in log
     (ended,) = trials(tmp_path)
     assert ended.state is TrialState.CANCELLED
     assert "waits until" not in ended.reason
+    with Ledger.open(tmp_path / "hpo_nni_trials") as ledger:
+        assert ledger.jobs(ended.id) == []
+
+
+def test_a_trial_that_waits_for_a_day_is_cancelled_at_once(start, tmp_path):
+    process = start("[day_config]\nmissing_policy=wait\ndata_1=days/1.csv\n")
+    eventually(lambda: any(trial.reason for trial in trials(tmp_path)))
+    (waiting,) = trials(tmp_path)
+    began = time.monotonic()
+
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+
+    assert waiting.state is TrialState.RUNNING
+    assert waiting.reason.startswith(f"cmd_1: waits for {tmp_path}/days/1.csv, until ")
+    assert time.monotonic() - began < 30, "much less than poll_seconds"
+    (ended,) = trials(tmp_path)
+    assert ended.state is TrialState.CANCELLED
     with Ledger.open(tmp_path / "hpo_nni_trials") as ledger:
         assert ledger.jobs(ended.id) == []
 
