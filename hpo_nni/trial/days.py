@@ -12,12 +12,12 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from hpo_nni.errors import DayError
+from hpo_nni.errors import DayError, PlatformError, StoreError
 from hpo_nni.failures import FailureKind
 from hpo_nni.ledger.records import DayRecord, DayState, DecisionRecord
 from hpo_nni.trial.day_data import DayData
 from hpo_nni.trial.day_settings import Gap, Missing
-from hpo_nni.trial.retry import Retrier
+from hpo_nni.trial.retry import TRANSIENT, Retrier
 from hpo_nni.trial.triage import FailedJobError
 
 if TYPE_CHECKING:
@@ -67,13 +67,13 @@ class Days:
 
         Raises:
             DayError: its data is not there, and the trial cannot do without.
-            StoreError, PlatformError: its data cannot be looked for.
+            StoreError, PlatformError: its data cannot be looked for, and a policy needs to know.
         """
         if self._is_left_out(step):
             return True
         if not self._settings.looks or step.is_settled:
             return False
-        missing = self._data.missing(step.link.data)
+        missing = self._look(step)
         if missing and self._settings.missing is Missing.WAIT:
             missing = self._await(step, missing)
             if self._is_left_out(step):
@@ -134,6 +134,22 @@ class Days:
             return False
         self._note(step, settled)
         return True
+
+    def _look(self, step: Step) -> list[str]:
+        """What of a step's data is not there.
+
+        That this account may not look is no fault where nothing depends on it: the job reads its
+        data in its own role.
+        """
+        try:
+            return self._data.missing(step.link.data)
+        except TRANSIENT:
+            raise
+        except (PlatformError, StoreError) as error:
+            if self._settings.missing is not Missing.FAIL:
+                raise
+            logger.warning("%s runs, and has to find its data itself: %s", step.key, error)
+            return []
 
     def _await(self, step: Step, missing: Sequence[str]) -> list[str]:
         """Look again and again until a day's data is there or nobody waits for it any more."""

@@ -16,6 +16,8 @@ from hpo_nni.ledger.records import (
     TrialRecord,
     TrialState,
 )
+from hpo_nni.testing.cloud.maxcompute_server import MaxComputeServer
+from hpo_nni.testing.cloud.oss_server import OssServer
 from hpo_nni.testing.processes import eventually
 from hpo_nni.trial.place import Place
 from hpo_nni.trial.runner import TrialRunner
@@ -55,6 +57,13 @@ mkdir -p "$3"
 echo "$1 from $(basename $2)" >> walk
 echo "{\\"step\\": 1, \\"auc\\": 0.${1#2022070}}" > "$3/m.jsonl"
 """
+ACCOUNT = """\
+[odps_config]
+project_name=demo
+odps_endpoint={endpoint}
+access_id=an-id
+access_key=a-secret
+"""
 DAYS = ("20220630", "20220701", "20220702", "20220703")
 
 
@@ -85,8 +94,11 @@ class Rig:
     def remove(self, day):
         (self.folder / "data" / day).unlink()
 
-    def run(self, policies="", trial="t"):
-        (self.folder / "trial.ini").write_text(INI.format(policies=policies))
+    def run(self, policies="", trial="t", data=""):
+        text = INI.format(policies=policies)
+        (self.folder / "trial.ini").write_text(
+            text.replace("data/{{ day }}", data or "data/{{ day }}")
+        )
         output = self.folder / trial
         place = Place("e", trial, 0, self.folder / "expdir", output, None)
         settings = load_settings(self.folder / "trial.ini", Substitutions("e", trial, output, {}))
@@ -164,6 +176,24 @@ def test_a_day_that_another_trial_has_got_through_is_not_left_out(rig):
 
     assert outcome.state is TrialState.FAILED
     assert "is not there, and trial a has got through this day" in outcome.reason
+
+
+@pytest.mark.parametrize(("policy", "number"), [("fail", 4), ("skip", 0)])
+def test_an_account_that_may_not_look_matters_where_a_policy_needs_to_know(rig, policy, number):
+    """Else the job, which reads its data in its own role, finds out by itself."""
+    rig.put(*DAYS)
+    pair = {"an-id": "a-secret"}
+    with (
+        OssServer(rig.folder / "oss", pair) as oss,
+        MaxComputeServer(oss, pair, "demo") as service,
+    ):
+        table = "odps://not_ours/tables/t"
+        extra = f"missing_policy={policy}\n{ACCOUNT.format(endpoint=service.endpoint)}"
+        outcome = rig.run(extra, data=table)
+
+    assert len(rig.jobs()) == number
+    assert (outcome.state is TrialState.SUCCEEDED) == (policy == "fail")
+    assert policy == "fail" or "not_ours" in outcome.reason
 
 
 @pytest.mark.parametrize(
