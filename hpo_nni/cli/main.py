@@ -52,6 +52,7 @@ COMMANDS = {
     "kill": "hpo_nni.cli.kill",
     "stop": "hpo_nni.cli.stop",
     "reap": "hpo_nni.cli.reap",
+    "prune": "hpo_nni.cli.prune",
     "install": "hpo_nni.cli.install",
     "init": "hpo_nni.cli.init",
     "examples": "hpo_nni.cli.examples",

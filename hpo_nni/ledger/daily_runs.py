@@ -21,10 +21,10 @@ class DailyRuns:
         with self._database.transaction() as connection:
             connection.execute(insert(DailyRunRecord, verb="INSERT OR REPLACE"), to_row(run))
 
-    def daily_runs(self, project: str) -> list[DailyRunRecord]:
-        """All days of a project, the oldest first."""
+    def daily_runs(self, project: str | None = None) -> list[DailyRunRecord]:
+        """All days of a project, or of all of them, the oldest first."""
         rows = self._database.read(
-            select(DailyRunRecord, "WHERE project = ? ORDER BY day"), [project]
+            select(DailyRunRecord, "WHERE project = coalesce(?, project) ORDER BY day"), [project]
         )
         return [from_row(DailyRunRecord, row) for row in rows]
 

@@ -338,7 +338,7 @@ class Training:
         model: the path or URI of what it leaves.
         ended: when it had been trained and measured; None while it is not, and then nobody may use
             it. One that fails leaves no row.
-        version: of what lay at `model` when it had ended.
+        version: of what lay at `model` when it had ended; empty once that is deleted.
         measured: of how its metrics were read; empty where nothing is measured of it.
         points: its metrics: step, values by name, seconds since the epoch or None.
         settings_file: what says whose account reaches `model`.

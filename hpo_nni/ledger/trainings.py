@@ -97,6 +97,26 @@ class Trainings:
             statement = "DELETE FROM trainings WHERE hash = ? AND trial_id = ? AND ended IS NULL"
             connection.execute(statement, key)
 
+    def mark_pruned(self, choose: Callable[[], Sequence[Training]]) -> list[Training]:
+        """Let nobody use some trainings any more, for their models are about to be deleted.
+
+        Args:
+            choose: reads this ledger and says which; nobody writes to it meanwhile.
+        """
+        statement = "UPDATE trainings SET pruned = ? WHERE hash = ? AND trial_id = ?"
+        with self._database.transaction() as connection:
+            chosen = list(choose())
+            now = self._clock()
+            rows = [(now, one.hash, one.trial_id) for one in chosen]
+            connection.executemany(statement, rows)
+        return chosen
+
+    def note_deleted(self, training: Training) -> None:
+        """Note that nothing lies at a pruned model's place any more."""
+        statement = "UPDATE trainings SET version = '' WHERE hash = ? AND trial_id = ? AND pruned"
+        with self._database.transaction() as connection:
+            connection.execute(statement, [training.hash, training.trial_id])
+
     def _note_use(self, connection: sqlite3.Connection, use: TrainingUse) -> None:
         row = to_row(replace(use, time=self._clock()))
         connection.execute(insert(TrainingUse, verb="INSERT OR REPLACE"), row)

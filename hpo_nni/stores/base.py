@@ -83,6 +83,10 @@ class Store(Protocol):
         """
         ...
 
+    def delete_tree(self, uri: str) -> None:
+        """Delete a folder with all below it, or a file; silent where nothing is."""
+        ...
+
 
 def decode_text(data: bytes, uri: str) -> str:
     """The text of a file, with its line endings as they are; StoreError where it is not UTF-8."""

@@ -128,6 +128,17 @@ class FsspecStore:
         ]
         return sorted(found)
 
+    def delete_tree(self, uri: str) -> None:
+        """Delete a folder with all below it, or a file."""
+        system, path = self._open(uri)
+
+        def delete() -> None:
+            system.invalidate_cache()
+            if system.exists(path):
+                system.rm(path, recursive=True)
+
+        self._call("delete", uri, delete)
+
     def exists(self, uri: str) -> bool:
         """Whether there is such a file, or a folder of this name with something in it."""
         system, path = self._open(uri)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -88,6 +89,19 @@ class LocalStore:
         except OSError as error:
             raise StoreError(f"cannot list {uri}: {error.strerror}", uri=uri) from error
         return sorted(found)
+
+    def delete_tree(self, uri: str) -> None:
+        """Delete a folder with all below it, or a file; a link is no folder, and stays."""
+        path = _path(uri)
+        if path.is_symlink():
+            raise StoreError(f"{uri} is a link, and may lead to what others need", uri=uri)
+        try:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot delete {uri}: {error.strerror}", uri=uri) from error
 
     def exists(self, uri: str) -> bool:
         """Whether there is such a file, or a folder of this name with something in it."""

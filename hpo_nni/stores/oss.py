@@ -148,6 +148,16 @@ class OssStore:
         # of all names that begin so, the name itself is the first
         return [StoredFile(name, one.size, one.etag) for one in page.object_list if one.key == key]
 
+    def delete_tree(self, uri: str) -> None:
+        """Delete all objects below a prefix, or the one object; one request per thousand."""
+        bucket, key = self._open(uri)
+        folder = f"{key.rstrip('/')}/"
+        names = [f"{folder}{file.name}" for file in self._below(uri, "")]
+        keys = [*names, *([] if uri.endswith("/") else [key]), folder]
+        for first in range(0, len(keys), PAGE):
+            part = keys[first : first + PAGE]
+            self._call("delete", uri, lambda: bucket.batch_delete_objects(part))  # noqa: B023
+
     def _below(self, uri: str, delimiter: str, limit: int | None = None) -> list[StoredFile]:
         bucket, prefix = self._open(uri, is_folder=True)
         found: list[StoredFile] = []
