@@ -190,6 +190,18 @@ def test_a_file_is_there_and_a_folder_with_something_in_it(store, folder):
     assert [store.exists(f"{folder}/{name}") for name in names] == [True, True, False, False]
 
 
+def test_a_tree_is_listed_and_deleted(store):
+    folder = f"memory://{uuid.uuid4().hex}"
+    for name in ("m/b", "m/sub/c", "m_other/d"):
+        store.write_bytes(f"{folder}/{name}", b"x")
+
+    assert [file.name for file in store.list_tree(f"{folder}/m")] == ["b", "sub/c"]
+    assert [file.name for file in store.list_tree(f"{folder}/m/b")] == ["b"]
+    for name in ("m", "nothing"):
+        store.delete_tree(f"{folder}/{name}")
+    assert [file.name for file in store.list_tree(folder)] == ["m_other/d"]
+
+
 def test_a_version_changes_with_the_content(store, folder):
     store.write_bytes(f"{folder}/a", b"1")
     (before,) = store.list_files(folder)

@@ -75,6 +75,31 @@ def test_listing_has_the_files_of_one_folder_by_name(place):
     assert store.list_files(f"{folder}/nothing") == []
 
 
+def test_a_tree_is_all_below_a_folder_or_one_file(place):
+    store, folder = place
+    for name, size in (("m/b", 2), ("m/a 数", 1), ("m/sub/c", 3), ("m_other/d", 4), ("file", 5)):
+        store.write_bytes(f"{folder}/{name}", b"x" * size)
+
+    found = store.list_tree(f"{folder}/m")
+
+    assert [(file.name, file.size) for file in found] == [("a 数", 1), ("b", 2), ("sub/c", 3)]
+    assert [(file.name, file.size) for file in store.list_tree(f"{folder}/file")] == [("file", 5)]
+    assert store.list_tree(f"{folder}/fil") == []
+    with pytest.raises(StoreError, match="holds more than 2 files"):
+        store.list_tree(f"{folder}/m", limit=2)
+
+
+def test_deleting_a_tree_leaves_what_lies_beside_it(place):
+    store, folder = place
+    for name in ("m/b", "m/sub/c", "m_other/d", "file", "file2"):
+        store.write_bytes(f"{folder}/{name}", b"x")
+
+    for name in ("m", "m", "file", "nothing"):
+        store.delete_tree(f"{folder}/{name}")
+
+    assert [file.name for file in store.list_tree(folder)] == ["file2", "m_other/d"]
+
+
 def test_version_changes_with_the_content(place):
     store, folder = place
     store.write_bytes(f"{folder}/x", b"1")
