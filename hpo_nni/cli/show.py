@@ -45,6 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
         facts["days"] = [
             asdict(day) | {"state": day.state.value} for day in ledger.days(experiment.id)
         ]
+        facts["trainings"] = [
+            asdict(use) | {"is_reused": use.is_reused}
+            for use in ledger.training_uses(experiment.id)
+        ]
         facts["trials"] = [_trial(ledger, trial) for trial in trials]
         print(json.dumps(facts, ensure_ascii=False, indent=2))
         return 0
@@ -54,10 +58,24 @@ def run(arguments: argparse.Namespace) -> int:
     for day in ledger.days_left_out(experiment.id).values():
         print(f"left out     {day.step}, by all trials: {day.reason}")
     print(summary(ledger, experiment.id))
+    if days := _days(ledger, experiment.id):
+        print(f"days         {days}")
     print()
     for trial in trials:
         print(describe(trial))
     return 0
+
+
+def _days(ledger: Ledger, experiment_id: str) -> str:
+    """How many days were trained, and how many had been; empty where no models are kept."""
+    uses = ledger.training_uses(experiment_id)
+    if not uses:
+        return ""
+    own = {trial.id for trial in ledger.trials(experiment_id)}
+    again = [use for use in uses if use.is_reused]
+    others = sum(use.trainer not in own for use in again)
+    of = f", {others} of them from other experiments" if others else ""
+    return f"{len(uses) - len(again)} trained, {len(again)} trained before and used again{of}"
 
 
 def _check(ledger: Ledger) -> int:

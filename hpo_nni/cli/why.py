@@ -48,6 +48,9 @@ def _story(
 ) -> Iterator[tuple[str, str]]:
     yield "proposed", _origin(ledger, experiment, trial)
     yield "measured", _measured(ledger, experiment, trial)
+    again = [one.reason for one in ledger.decisions(trial.id) if one.action == "reuse"]
+    if again:
+        yield "not trained", "\n".join(again)
     yield from _ending(ledger, experiment, trial)
     yield "ranked", _rank(ledger, experiment, trial)
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpo_nni.errors import PlatformError, TransientPlatformError
 from hpo_nni.platforms.maxcompute_tables import tables_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hpo_nni.platforms.maxcompute_tables import MaxComputeTables
+    from hpo_nni.platforms.maxcompute_tables import MaxComputeTables, TablePath
     from hpo_nni.stores.base import StoredFile
     from hpo_nni.trial.accounts import Accounts
     from hpo_nni.trial.retry import Retrier
 
+logger = logging.getLogger(__name__)
+
+NOT_TOLD = "not told"
 SMALL = 1 << 20  # bytes; files up to that count by their content, larger ones by size and time
 _MADE = {"__pycache__", ".git", ".ipynb_checkpoints"}  # by running code or looking at it
 
@@ -42,21 +47,31 @@ class Versions:
 
         Files on this machine count by their content, if they are not larger than 1 MiB, others by
         size and time; objects by what their store says, tables and partitions by when they were
-        last written.
+        last written, or `NOT_TOLD`.
 
         Raises:
             StoreError: a folder has too many files, or the store refuses.
-            PlatformError: the table cannot be asked.
+            TransientPlatformError: the service did not answer for long.
         """
         table = next(tables_in(place), None)
         if table is not None:
-            return self._retrier(lambda: self._tables.version(table))
+            return self._of_table(table)
         store = self._accounts.store(place)
         top = place if "://" in place else str(self._folder / place)
         files = self._retrier(lambda: store.list_tree(top))
         read = _reader_of(top) if "://" not in place else _versions_of
         facts = [fact for file in files for fact in read(file)]
         return digest(facts) if facts else ""
+
+    def _of_table(self, table: TablePath) -> str:
+        """By its name alone, where this account may run jobs on it and not look at it."""
+        try:
+            return self._retrier(lambda: self._tables.version(table))
+        except TransientPlatformError:
+            raise
+        except PlatformError as error:
+            logger.info("%s counts by its name: %s", table, error.message)
+            return NOT_TOLD
 
     @cached_property
     def _tables(self) -> MaxComputeTables:
