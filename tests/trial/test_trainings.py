@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hpo_nni.cli.main import main
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import JUDGED, TrialState
 from hpo_nni.testing.processes import eventually
@@ -295,12 +296,40 @@ def test_a_day_with_damaged_metrics_is_trained_again(sweep):
     assert sweep.run() == ["2"]
 
 
-def test_days_of_a_trial_that_failed_later_count(sweep):
+@pytest.mark.parametrize("resume", [0, 1], ids=["another trial", "one that goes on"])
+def test_days_of_a_trial_that_failed_later_count(sweep, resume):
+    sweep.write(resume=resume)
     (sweep.folder / "fail_20261003").touch()
     assert sweep.run(code=1) == ["1", "2", "3"]
     (sweep.folder / "fail_20261003").unlink()
 
     assert sweep.run() == ["3", "4"]
+    assert sweep.trials()[1].score == 5.0
+
+
+def test_a_window_that_moves_on_trains_each_day_of_a_configuration_once(sweep, capsys):
+    """Three sweeps of two points each: 8 jobs in the place of 2 * (2 + 3 + 4) = 18."""
+    scored = edit(
+        "trial.ini",
+        "{% for day in days %}\nmetric_source",
+        "{% for day in days[-2:] %}\nmetric_source",
+    )
+    for last in (20261002, 20261003, 20261004):
+        sweep.write(last=last)
+        scored(sweep)
+        for rate in (2, 3):
+            sweep.run(rate)
+
+    assert len(sweep.jobs()) == len(sweep.log()) == 8
+    assert [one.score for one in sweep.trials()] == [3.0, 4.5, 5.0, 7.5, 7.0, 10.5]
+    last = sweep.trials()[-1]
+    folder = str(sweep.folder / "hpo_nni_trials")
+    assert main(["show", "--dir", folder]) == 0
+    assert "days         8 trained, 10 trained before and used again\n" in capsys.readouterr().out
+    assert main(["why", last.id, "--dir", folder]) == 0
+    said = capsys.readouterr().out
+    assert "not trained  cmd_20261001: trial " in said
+    assert said.count("has trained it; model ") == 3
 
 
 def test_a_day_whose_input_is_written_meanwhile_is_not_kept(sweep):
