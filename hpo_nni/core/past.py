@@ -69,20 +69,22 @@ def _trials(
 def _scores(ledger: Ledger, experiment: ExperimentRecord, trial: TrialRecord) -> dict[str, float]:
     """The score of each day; one under no name where there are no days and the trial is complete.
 
-    What a single series has come to when it is stopped cannot be compared with what others came
-    to in the end.
+    What a day, or a trial without days, has come to when it is stopped cannot be compared with
+    what others came to in the end.
     """
     facts: Mapping[str, Any] = experiment.settings.get("score") or {}
     mode = FinalMode(facts.get("final_mode", FinalMode.BEST.value))
     days: dict[str, list[tuple[int, float]]] = {}
-    for one in ledger.evaluations(trial.id):
+    evaluations = ledger.evaluations(trial.id)
+    ended = sum(one.source == JUDGED for one in evaluations)  # days, of those that began
+    for one in evaluations:
         if one.source != JUDGED and not one.source.startswith(EARLIER) and one.score is not None:
             days.setdefault(one.source, []).append((one.step, one.score))
     if days:
         direction = Direction(experiment.direction)
         return {
             day: aggregate([score for _, score in sorted(steps)], mode, direction)
-            for day, steps in days.items()
+            for day, steps in list(days.items())[:ended]
         }
     if trial.state is TrialState.SUCCEEDED and trial.score is not None:
         return {"": trial.score}

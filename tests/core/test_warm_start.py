@@ -9,7 +9,13 @@ import pytest
 from hpo_nni.cli import main
 from hpo_nni.core.auto_tuner import AutoTuner
 from hpo_nni.core.past import earlier_sweeps
-from hpo_nni.ledger.records import EvaluationRecord, ExperimentRecord, TrialRecord, TrialState
+from hpo_nni.ledger.records import (
+    JUDGED,
+    EvaluationRecord,
+    ExperimentRecord,
+    TrialRecord,
+    TrialState,
+)
 
 pytestmark = pytest.mark.nni
 
@@ -46,8 +52,9 @@ class Past:
         )
         self.ledger.add_evaluations(
             [
-                EvaluationRecord(name, day, 1, {"auc": -loss}, 100 * shift - loss, 1.0)
+                EvaluationRecord(name, source, step, {"auc": -loss}, 100 * shift - loss, 1.0)
                 for shift, day in enumerate(days)
+                for source, step in ((day, 1), (JUDGED, shift))
             ]
         )
         ended = state or (TrialState.SUCCEEDED if len(days) == len(DAYS) else TrialState.STOPPED)
@@ -115,6 +122,16 @@ def test_trials_keep_the_days_that_they_have_and_their_own_kind(past):
     assert [trial.is_complete for trial in sweep.trials[-4:]] == [True, False, False, True]
     assert list(sweep.trials[8].scores) == [DAYS[0]]
     assert sweep.trials[-1].point == {"rate": 0.9, "size": 4}
+
+
+def test_a_day_in_which_a_trial_was_stopped_does_not_count(past):
+    past.sweep("Old", best=2)
+    past.ledger.add_evaluations([EvaluationRecord("Old8", DAYS[1], 1, {}, 9999.0, 1.0)])
+    past.tuner()
+
+    (sweep,) = past.found()
+
+    assert list(sweep.trials[8].scores) == [DAYS[0]]
 
 
 def test_without_days_a_trial_has_its_score_and_a_stopped_one_none(past):
