@@ -100,6 +100,7 @@ def load_begin(path: Path, substitutions: Substitutions, exp_dir: str = "") -> T
         costs=costs,
         failures=failures,
         resume=resume,
+        ini=ini,
     )
     if reading.problems:
         raise SettingsError(sorted(reading.problems, key=newer.line_of))

@@ -133,6 +133,7 @@ def load_finetune(
         costs=costs,
         failures=failures,
         resume=resume,
+        ini=ini,
         days=day_policies,
     )
 

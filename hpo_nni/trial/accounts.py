@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from hpo_nni.secrets import Secret
     from hpo_nni.stores.base import Store
     from hpo_nni.stores.oss import OssConnection
-    from hpo_nni.trial.calendar import Calendar
-    from hpo_nni.trial.ini import Ini
 
 OSS, ODPS = "oss_config", "odps_config"
 OLD_COMMAND = "easyrec_cmd_config"  # in files that have no templates
@@ -192,26 +190,14 @@ def load_accounts(path: Path) -> Accounts:
     Raises:
         SettingsError: the file cannot be read, or the accounts have faults.
     """
-    reading = Reading(read_settings_file(path, SOME_DAY), {}, keys_are_known=False)
+    text = read_text(path)
+    is_old = f"[{OLD_COMMAND}]" in text
+    ini = read_ini(split_lines(text) if is_old else render(text, path.name, SOME_DAY), path.name)
+    reading = Reading(ini, {}, keys_are_known=False)
     accounts = read_accounts(reading, path.parent)
     if reading.problems:
         raise SettingsError(reading.problems)
     return accounts
-
-
-def read_settings_file(path: Path, calendar: Calendar | None) -> Ini:
-    """A settings file of either kind as it is read before anything is substituted in it.
-
-    Args:
-        path: the file.
-        calendar: the days that the trial's command names, for a template; None for none.
-
-    Raises:
-        SettingsError: it cannot be read, or its template cannot be rendered.
-    """
-    text = read_text(path)
-    is_old = f"[{OLD_COMMAND}]" in text
-    return read_ini(split_lines(text) if is_old else render(text, path.name, calendar), path.name)
 
 
 def is_credential(section: str, key: str) -> bool:

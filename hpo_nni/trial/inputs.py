@@ -21,8 +21,7 @@ from hpo_nni.errors import NniError
 from hpo_nni.ledger.records import InputKind
 from hpo_nni.nni_api.rest import RestClient
 from hpo_nni.secrets import Reference, hide_named
-from hpo_nni.trial.accounts import is_credential, read_settings_file
-from hpo_nni.trial.calendar import calendar_arguments, calendar_of
+from hpo_nni.trial.accounts import is_credential
 from hpo_nni.trial.monitor import SECTION as MONITOR
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from hpo_nni.ledger import Ledger
     from hpo_nni.secrets import Redactor
     from hpo_nni.trial.files import PreparedFile
+    from hpo_nni.trial.ini import Ini
     from hpo_nni.trial.settings import TrialSettings
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class InputNotes:
     def note(self, settings: TrialSettings, files: Sequence[PreparedFile]) -> None:
         """Note what this trial runs with, as far as no trial before it has said the same."""
         self._note(InputKind.COMMAND, "", shlex.join(_without_own(sys.orig_argv)))
-        self._note(InputKind.SETTINGS, str(settings.path), json.dumps(_sections(settings.path)))
+        self._note(InputKind.SETTINGS, str(settings.path), json.dumps(_sections(settings.ini)))
         for file in files:
             self._note(InputKind.CONFIG, file.source, file.base)
         self._note(InputKind.CODE, "", json.dumps(_code(settings)))
@@ -110,13 +110,11 @@ def _without_own(words: Sequence[str]) -> list[str]:
     ]
 
 
-def _sections(path: Path) -> dict[str, dict[str, str]]:
+def _sections(ini: Ini) -> dict[str, dict[str, str]]:
     """The file as it is rendered: comments, in which old keys like to stay, are not in it."""
-    calendar = calendar_of(calendar_arguments(sys.orig_argv))
-    sections = read_settings_file(path, calendar).sections
     return {
         name: {one.key: _shown(name, one.key, one.value) for one in section.entries}
-        for name, section in sections.items()
+        for name, section in ini.sections.items()
     }
 
 

@@ -19,7 +19,7 @@ from hpo_nni.trial.cost_settings import SECTION as COSTS
 from hpo_nni.trial.cost_settings import CostSettings, check_costs, read_costs
 from hpo_nni.trial.day_settings import DaySettings
 from hpo_nni.trial.failure_settings import FailureSettings, read_failures
-from hpo_nni.trial.ini import read_ini, read_text
+from hpo_nni.trial.ini import Ini, read_ini, read_text
 from hpo_nni.trial.metric_settings import MetricSettings, Surroundings, read_metrics
 from hpo_nni.trial.sections import Reading, SectionReader
 from hpo_nni.trial.steps import MAXCOMPUTE, Filling, Step, days_of, read_steps
@@ -84,6 +84,7 @@ class TrialSettings:
         costs: prices and budget.
         failures: what is done about those.
         resume: whether a trial goes on where an earlier one with its parameters failed.
+        ini: the file itself, as it was rendered and before anything was substituted in it.
         days: what becomes of days that are missing or have failed.
     """
 
@@ -103,6 +104,7 @@ class TrialSettings:
     costs: CostSettings = field(default_factory=CostSettings)
     failures: FailureSettings = field(default_factory=FailureSettings)
     resume: bool = False
+    ini: Ini = field(default_factory=lambda: Ini(""), compare=False, repr=False)
     days: DaySettings = field(default_factory=DaySettings)
 
     def day_sources(self) -> dict[str, str]:
@@ -195,6 +197,7 @@ def load_settings(
         costs=costs,
         failures=failures,
         resume=resume,
+        ini=ini,
         days=policies,
     )
     platform.finish(["name", "cmd1", "resume", "grace_seconds"])
