@@ -7,6 +7,7 @@ counts by the hash of its own day.
 
 from __future__ import annotations
 
+import logging
 import re
 import shlex
 from dataclasses import dataclass, replace
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from hpo_nni.trial.settings import TrialSettings
     from hpo_nni.trial.steps import Step
     from hpo_nni.trial.substitutions import Substitutions
+
+logger = logging.getLogger(__name__)
 
 _SHARED = "/dev/null"  # below it nothing can lie, so no path there is mistaken for a file
 _START = f"{_SHARED}/start"
@@ -102,12 +105,26 @@ def works_of(own: Rendered, shared: Rendered) -> dict[str, Work]:
             }
         )
         places = [*read_before, *_inputs(step, plain, own.settings)]
-        if not step.link.model:
+        if not step.link.model or _is_named_by_others(other, shared):
             before, read_before = [*before, name], places
             continue
         source = _source_of(step, own.settings)
         measured = _measured(source, shared.settings)
         found[step.key] = Work(name, tuple(dict.fromkeys(places)), source, measured)
+    return found
+
+
+def _is_named_by_others(step: Step, shared: Rendered) -> bool:
+    """Whether something reads a day's model where this trial would have put it.
+
+    What goes on from the model does not count, for it can be led to another place.
+    """
+    others = [one.started_from(_START).command for one in shared.settings.steps if one != step]
+    texts = [*others, *(file.text for file in shared.files)]
+    place = re.compile(rf"{re.escape(step.link.model)}(?![\w.-])")
+    found = any(place.search(text) for text in texts)
+    if found:
+        logger.info("%s is trained by each trial: others name its model's place", step.key)
     return found
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hpo_nni.platforms.maxcompute_tables import MaxComputeTables, TablePath
-    from hpo_nni.stores.base import StoredFile
+    from hpo_nni.stores.base import Store, StoredFile
     from hpo_nni.trial.accounts import Accounts
     from hpo_nni.trial.retry import Retrier
 
@@ -58,10 +58,18 @@ class Versions:
             return self._of_table(table)
         store = self._accounts.store(place)
         top = place if "://" in place else str(self._folder / place)
-        files = self._retrier(lambda: store.list_tree(top))
+        files = self._retrier(lambda: store.list_tree(top)) or self._of_prefix(store, top)
         read = _reader_of(top) if "://" not in place else _versions_of
         facts = [fact for file in files for fact in read(file)]
         return digest(facts) if facts else ""
+
+    def _of_prefix(self, store: Store, top: str) -> list[StoredFile]:
+        """The files of a checkpoint that goes by their common beginning: `model.ckpt-8000`."""
+        folder, _, name = top.rpartition("/")
+        if not (folder and name):
+            return []
+        files = self._retrier(lambda: store.list_files(folder))
+        return [file for file in files if file.name.startswith(f"{name}.")]
 
     def _of_table(self, table: TablePath) -> str:
         """By its name alone, where this account may run jobs on it and not look at it."""
