@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from hpo_nni.errors import HpoNniError
-from hpo_nni.ledger.records import DecisionRecord, Training
+from hpo_nni.ledger.records import BASELINE, DecisionRecord, Training
 from hpo_nni.metrics.base import MetricPoint
 from hpo_nni.trial.retry import TRANSIENT
 
@@ -177,12 +177,13 @@ class Walk:
         """The day as it was trained before; None where this trial is to train it."""
         while True:
             seen = self._ledger.trainings_of(day.hash)
-            found = next((one for one in seen if self._is_usable(day.work, one)), None)
+            others = [one for one in seen if not self._repeats(one)]
+            found = next((one for one in others if self._is_usable(day.work, one)), None)
             if found is not None:
                 if self._ledger.use_training(found, self._trial_id, day.step.key):
                     return found
                 continue
-            twin = next((one for one in seen if self._is_under_way(day.work, one)), None)
+            twin = next((one for one in others if self._is_under_way(day.work, one)), None)
             if twin is not None:
                 self._say_what_for(day.step, twin)
                 pause(self._settings.metrics.poll_interval)
@@ -191,6 +192,17 @@ class Walk:
             if self._ledger.claim_training(claim, seen):
                 self._claims[day.step.key] = claim, day
                 return None
+
+    def _repeats(self, training: Training) -> bool:
+        """Whether this trial is there to show the noise of what another one has trained.
+
+        That is so of the trials of the untuned config that a tuner was told to repeat.
+        """
+        me, other = self._ledger.trial(self._trial_id), self._ledger.trial(training.trial_id)
+        if me is None or other is None or me.id == other.id:
+            return False
+        is_same = me.experiment_id == other.experiment_id
+        return is_same and bool(me.parameters.get(BASELINE) and other.parameters.get(BASELINE))
 
     def _claim(self, day: _Day) -> Training:
         return Training(

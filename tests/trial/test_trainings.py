@@ -101,7 +101,8 @@ class Sweep:
         return [line.split()[0][-1] for line in self.log()[before:]]
 
     def start(self, rate=2):
-        (self.folder / f"{rate}.json").write_text(json.dumps({"rate": rate}))
+        point = {"_baseline": True} if rate is None else {"rate": rate}
+        (self.folder / f"{rate}.json").write_text(json.dumps(point))
         command = [sys.executable, "-m", "hpo_nni.trial", "--config=trial.ini"]
         environ = {key: value for key, value in os.environ.items() if not key.startswith("NNI_")}
         return subprocess.Popen(
@@ -330,6 +331,14 @@ def test_a_window_that_moves_on_trains_each_day_of_a_configuration_once(sweep, c
     said = capsys.readouterr().out
     assert "not trained  cmd_20261001: trial " in said
     assert said.count("has trained it; model ") == 3
+
+
+def test_repeated_trials_of_the_untuned_config_train_their_days_each(sweep):
+    """They are there to show the noise."""
+    sweep.write(last=20261002)
+
+    assert [sweep.run(None) for _ in range(2)] == [["1", "2"]] * 2
+    assert sweep.run(1) == []  # the same config, as a point of the search space
 
 
 def test_a_day_whose_input_is_written_meanwhile_is_not_kept(sweep):
