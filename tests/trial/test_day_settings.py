@@ -98,6 +98,17 @@ def test_policies(load):
     assert list(settings.day_sources()) == ["cmd_20220630", "cmd_20220701"]
 
 
+def test_days_of_which_it_is_not_known_what_they_measured_are_trained_each_time(load):
+    found = load(
+        f"{DAYS}\ncode=v1, v2\n".replace("metric_source_{{ day }}", "metric_source_x{{ day }}")
+    )
+
+    assert not found.days.reuse
+    assert found.days.code == ("v1", "v2")
+    (warning,) = found.warnings
+    assert "metric_source_x20220630 belongs to no day, so every trial trains all of" in warning
+
+
 PAI = """\
 [platform_config]
 name=MaxCompute
