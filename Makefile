@@ -3,7 +3,7 @@ NNI2 := .venv
 NNI3 := .venv-nni3
 PYTEST := -m pytest -q
 
-.PHONY: help demo demo-daily test test-nni3 check lint types prove fuzz bench bench-stopping bench-tuners bench-warm bench-daily clean
+.PHONY: help demo demo-daily test test-nni3 check lint types prove fuzz bench bench-stopping bench-racing bench-tuners bench-warm bench-daily clean
 help:
 	@echo "make demo            tune a real trainer, start to end, in about three minutes"
 	@echo "make demo-daily      finetune a recommender over eight days, in about two minutes"
@@ -13,6 +13,7 @@ help:
 	@echo "make prove           what takes minutes and proves much: every path, every crash point"
 	@echo "make fuzz            damaged files by the thousand, for every reader"
 	@echo "make bench-stopping  what early stopping saves and loses, beside the peers (hours)"
+	@echo "make bench-racing    what racing over days saves and loses, beside ASHA and the full sweep"
 	@echo "make bench-tuners    the tuners beside theirs (hours; FLAGS=--quick: some minutes)"
 	@echo "make bench-warm      sweeps that start from earlier ones, beside cold ones (half an hour)"
 	@echo "make bench-daily     how often hpo-nni daily says ship (minutes)"
@@ -66,6 +67,9 @@ bench: $(NNI2)/.ready-dev
 
 bench-stopping: $(NNI2)/.ready-dev
 	$(NNI2)/bin/python benchmarks/stopping/run.py
+
+bench-racing: $(NNI2)/.ready-dev
+	$(NNI2)/bin/python benchmarks/racing/run.py
 
 bench-daily: $(NNI2)/.ready-dev
 	$(NNI2)/bin/python benchmarks/daily/decide.py $(FLAGS)

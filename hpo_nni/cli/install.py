@@ -15,6 +15,7 @@ ALGORITHMS = (
     Algorithm("assessor", "PAIAssessor", "hpo_nni.core.pai_assessor.PAIAssessor"),
     Algorithm("assessor", "AutoAssessor", "hpo_nni.core.auto_assessor.AutoAssessor"),
     Algorithm("assessor", "AshaAssessor", "hpo_nni.core.asha_assessor.AshaAssessor"),
+    Algorithm("assessor", "DayRaceAssessor", "hpo_nni.core.day_race_assessor.DayRaceAssessor"),
     Algorithm("tuner", "AutoTuner", "hpo_nni.core.auto_tuner.AutoTuner"),
     Algorithm("tuner", "HAZeroTuner", "hpo_nni.core.hazero_tuner.HAZeroTuner"),
     Algorithm("tuner", "PSHE2Tuner", "hpo_nni.core.pshe2_tuner.PSHE2Tuner"),

@@ -20,6 +20,7 @@ ASSESSORS = {
     "PAIAssessor": "hpo_nni.core.pai_assessor",
     "AutoAssessor": "hpo_nni.core.auto_assessor",
     "AshaAssessor": "hpo_nni.core.asha_assessor",
+    "DayRaceAssessor": "hpo_nni.core.day_race_assessor",
 }
 
 

@@ -77,12 +77,15 @@ class SimulatedTrial:
         evaluations: how many it has made.
         complete: whether it ran to its end.
         ended: in virtual seconds.
+        stopped: whether the judge stopped it; neither is true of a trial that the end of the
+            simulation cut short.
     """
 
     curve: Curve
     evaluations: int
     complete: bool
     ended: float
+    stopped: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,11 +118,21 @@ class Run:
         return direction.sign * (direction.best(all_scores) - direction.best(complete))
 
 
-def simulate(source: Source, judge: Judge, concurrency: int = 4) -> Run:
-    """Run all trials of a source, `concurrency` at a time."""
+def simulate(
+    source: Source, judge: Judge, concurrency: int = 4, *, budget: float = math.inf
+) -> Run:
+    """Run the trials of a source.
+
+    Args:
+        source: where they come from.
+        judge: who says which of them go on.
+        concurrency: how many run at a time.
+        budget: how many evaluations all trials together may make; what runs then is cut short.
+    """
     waiting: list[tuple[float, int, int, int]] = []  # when, in which place, whose, the how-many-th
     curves: list[Curve] = []
     trials: dict[int, SimulatedTrial] = {}
+    spent = 0
 
     def begin(now: float, place: int) -> None:
         curve = source.ask()
@@ -132,6 +145,10 @@ def simulate(source: Source, judge: Judge, concurrency: int = 4) -> Run:
     while waiting:
         now, place, number, evaluations = heapq.heappop(waiting)
         curve = curves[number]
+        if spent >= budget:
+            trials[number] = SimulatedTrial(curve, evaluations - 1, complete=False, ended=now)
+            continue
+        spent += 1
         reported = curve.scores[:evaluations]
         # NNI asks the assessor about the last report, too, but what it says then stops nothing.
         stopped = judge.stops(number, reported, curve)
@@ -139,7 +156,7 @@ def simulate(source: Source, judge: Judge, concurrency: int = 4) -> Run:
         if not stopped and not complete:
             heapq.heappush(waiting, (now + curve.seconds, place, number, evaluations + 1))
             continue
-        trials[number] = SimulatedTrial(curve, evaluations, complete, now)
+        trials[number] = SimulatedTrial(curve, evaluations, complete, now, stopped and not complete)
         judge.ended(number, complete=complete)
         source.tell(number, reported, complete=complete)
         begin(now, place)

@@ -18,6 +18,7 @@ DOORS = {
     "pai_assessor": ["PAIAssessor", "PaiAssessor", "kill_instance", "remove_filepath"],
     "auto_assessor": ["AutoAssessor"],
     "asha_assessor": ["AshaAssessor"],
+    "day_race_assessor": ["DayRaceAssessor"],
     "auto_tuner": ["AutoTuner"],
     "hazero_tuner": ["HAZeroTuner"],
     "optuna_tuner": ["OptunaTuner"],

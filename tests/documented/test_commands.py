@@ -33,6 +33,7 @@ ELSEWHERE = {
         "documented/test_make.py::test_the_proofs_are_run_on_both_lines_of_nni_and_their_records_kept"
     ),
     "make bench-stopping": _MAKE,
+    "make bench-racing": _MAKE,
     "make test-nni3": (
         "documented/test_make.py::test_the_tests_on_nni_3_set_up_an_environment_of_their_own"
     ),

@@ -17,6 +17,7 @@ from hpo_nni.core import (
     asha_assessor,
     auto_assessor,
     auto_tuner,
+    day_race_assessor,
     hazero_tuner,
     optuna_tuner,
     pai_assessor,
@@ -76,7 +77,7 @@ def test_all_arguments_are_in_the_table(language):
         {row[0] for row in rows(page(language, name))} for name in ("early-stopping", "tuners")
     )
 
-    for module in (auto_assessor, asha_assessor, pai_assessor):
+    for module in (auto_assessor, asha_assessor, day_race_assessor, pai_assessor):
         assert rules >= {*module.ARGUMENTS}
     assert tuners >= {*search_tuner.COMMON}
     for module in (auto_tuner, hazero_tuner, optuna_tuner, pshe2_tuner):
