@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_SWEEPS = 8  # the newest ones
 MOST_OF_A_SWEEP = 60  # trials, the best ones
 MOST_MODELLED = 200
 LEAST_OF_A_SWEEP = 3  # fewer do not rank
@@ -120,7 +119,7 @@ class EarlierSweeps:
         self._model: GaussianProcess | None = None
         self._is_believed = True
         self.best: list[FirstPoint] = []
-        for age, sweep in enumerate(reversed(sweeps[-MOST_SWEEPS:]), start=1):
+        for age, sweep in enumerate(reversed(sweeps), start=1):
             self._add(sweep, age)
 
     def outlook(self, rows: Array, targets: Array) -> Outlook:
