@@ -134,3 +134,13 @@ def test_thousands_of_trials_run():
     run = simulate(InOrder(curves), RuleJudge(StopAt(3)), concurrency=50)
 
     assert len(run.trials) == 2000
+
+
+def test_a_budget_cuts_short_what_runs_and_says_so():
+    curves = [Curve((0.1,) * 5) for _ in range(4)]
+
+    run = simulate(InOrder(curves), NoJudge(), concurrency=2, budget=12)
+
+    assert sum(trial.evaluations for trial in run.trials) == 12
+    assert [trial.complete for trial in run.trials] == [True, True, False, False]
+    assert not any(trial.stopped for trial in run.trials)
