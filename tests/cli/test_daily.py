@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +15,7 @@ from hpo_nni.cli.daily import _alone
 from hpo_nni.cli.main import main
 from hpo_nni.ledger import Ledger
 from hpo_nni.ledger.records import DailyRunRecord
+from hpo_nni.testing.processes import eventually
 
 PROJECT = """\
 project: shop
@@ -117,3 +123,55 @@ def test_only_one_call_is_at_work(tmp_path):
         assert (first, second) == (True, False)
     with _alone(lock) as third:
         assert third
+
+
+BY_DAY = """\
+[platform_config]
+name=local
+{% for day in date_list %}
+cmd_{{ day }}=echo ${lr}
+{% endfor %}
+[metric_config]
+metric_type=json
+{% for day in date_list %}
+metric_source_{{ day }}=${NNI_OUTPUT_DIR}/{{ day }}.jsonl
+{% endfor %}
+metric_dict={'auc': 1}
+"""
+
+
+def test_a_call_that_waits_ends_when_it_is_told_to_and_the_next_one_waits_on(shop):
+    (shop / "trial.ini").write_text(BY_DAY, encoding="utf-8")
+    wait = "wait: {for: ['days/{bizdate}.csv'], every: 1h}\n"
+    (shop / "project.yml").write_text(PROJECT + wait, encoding="utf-8")
+    command = [sys.executable, "-m", "hpo_nni.cli", "daily", "project.yml", "--bizdate=20261011"]
+    calls = {}
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        call = subprocess.Popen([*command, "--json"], cwd=shop, stdout=subprocess.PIPE, text=True)
+        eventually(lambda: open_files(call.pid) & {str(shop / "expdir" / "daily-shop.lock")})  # noqa: B023
+        eventually(lambda: waits(shop))
+        call.send_signal(number)
+        calls[number] = (call.communicate(timeout=30)[0], call.returncode)
+
+    assert calls[signal.SIGKILL] == ("", -signal.SIGKILL)
+    printed, code = calls[signal.SIGTERM]
+    assert code == 3
+    facts = json.loads(printed)
+    assert (facts["state"], facts["message"]) == (
+        "waiting",
+        f"waits for {shop / 'days' / '20261011.csv'}",
+    )
+    assert "the next call goes on" in facts["note"]
+
+
+def waits(shop):
+    with Ledger.open(shop / "expdir") as ledger:
+        return [run for run in ledger.daily_runs("shop") if run.message]
+
+
+def open_files(pid):
+    found = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.add(str(entry.readlink()))
+    return found
