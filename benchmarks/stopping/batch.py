@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 CURVES = Path(__file__).with_name("curves.npz")
 TRIALS = 64
@@ -185,9 +185,10 @@ class Peers:
         """Forget everything."""
         self._at = np.full((replays, self.epochs, TRIALS), np.nan)
         self._count = np.zeros((replays, self.epochs), int)
-        self.greatest = np.zeros((replays, self.epochs))
         self.leader = np.full((replays, self.epochs), -np.inf)
         self.leader_final = np.full(replays, -np.inf)
+        self._complete = np.zeros((replays, TRIALS), int)
+        self.completed = np.zeros(replays, int)
 
     def reach(
         self, rows: np.ndarray, epoch: np.ndarray, values: np.ndarray
@@ -201,8 +202,8 @@ class Peers:
 
     def complete(self, rows: np.ndarray, ids: np.ndarray) -> None:
         """Enter complete trials."""
-        gains = self.finals[ids][:, None] - self.level[ids]
-        self.greatest[rows] = np.maximum(self.greatest[rows], gains)
+        self._complete[rows, self.completed[rows]] = ids
+        self.completed[rows] += 1
         leads = self.finals[ids] > self.leader_final[rows]
         self.leader[rows[leads]] = self.level[ids[leads]]
         self.leader_final[rows[leads]] = self.finals[ids[leads]]
@@ -236,10 +237,12 @@ class Features(Peers):
         super().__init__(task, best=best)
         n, epochs = self.scores.shape
         count = np.arange(1, epochs + 1)
-        half, quarter = (np.maximum(count // k, 1) - 1 for k in (2, 4))
+        shares = ((1, 4), (1, 2), (3, 4))
+        quarter, half, late = (np.maximum(count * a // b, 1) - 1 for a, b in shares)
         with np.errstate(invalid="ignore"):
             self._gain = self.running - self.running[:, half]
             self._before = self.running[:, half] - self.running[:, quarter]
+            self._lately = self.running - self.running[:, late]
             bends = np.nan_to_num(np.abs(np.diff(task.curves, n=2, axis=1)))
             self._drop = self.running - self.scores
         sums = np.cumsum(np.concatenate([np.zeros((n, 2)), bends], 1), 1)
@@ -248,12 +251,18 @@ class Features(Peers):
         newest = np.where(self.scores >= self.running, np.arange(epochs), 0)
         self._stale = (np.arange(epochs) - np.maximum.accumulate(newest, 1)) / count
 
+    def begin(self, replays: int) -> None:
+        """Forget everything."""
+        super().begin(replays)
+        self._ahead = np.zeros((replays, self.epochs))
+
     def values(
         self, rows: np.ndarray, ids: np.ndarray, epoch: np.ndarray, target: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """The features, and which of them mean anything: the target is ahead."""
         level = self.level[ids, epoch]
         better, count = self.reach(rows, epoch, level)
+        self._went_on(rows, ids, epoch)
         lack = target - level
         ahead = np.isfinite(target) & (lack > 0) & (epoch >= 2) & (epoch < self.epochs - 1)
         rows, ids, epoch, lack = rows[ahead], ids[ahead], epoch[ahead], lack[ahead]
@@ -280,7 +289,6 @@ class Features(Peers):
                 log_ratio(gain * 2 * (1 / progress - 1)),
                 log_ratio(before * doublings),
                 log_ratio(noise),
-                log_ratio(self.greatest[rows, epoch]),
                 log_ratio(self.leader_final[rows] - leader),
                 np.clip((leader - level) / lack, -3.0, 3.0),
                 self._stale[ids, epoch],
@@ -289,20 +297,73 @@ class Features(Peers):
                 doublings,
                 np.log((better + 0.5) / (count + 1)),
                 np.log(count + 1),
+                log_ratio(self._lately[ids, epoch]),
+                log_ratio(self._ahead[rows, epoch]),
+                *self._of_complete(rows, ids, epoch, lack, log_ratio),
             ]
         return np.stack(columns, 1), ahead
 
+    def _went_on(self, rows: np.ndarray, ids: np.ndarray, epoch: np.ndarray) -> None:
+        """Enter what trials have gained by now since each earlier epoch."""
+        gains = self.running[ids, epoch][:, None] - self.level[ids]
+        gains[np.arange(self.epochs) >= epoch[:, None]] = 0.0
+        self._ahead[rows] = np.maximum(self._ahead[rows], gains)
+
+    def _of_complete(
+        self,
+        rows: np.ndarray,
+        ids: np.ndarray,
+        epoch: np.ndarray,
+        lack: np.ndarray,
+        log_ratio: Callable[[np.ndarray], np.ndarray],
+    ) -> list[np.ndarray]:
+        """What complete trials gained from this epoch on."""
+        n = self.completed[rows]
+        width = int(n.max(initial=1))
+        others = self._complete[rows, :width]
+        there = np.arange(width) < n[:, None]
+        level = self.level[ids, epoch]
+        noise = self._noise[ids, epoch]
+        finals, at = self.finals[others], self.level[others, epoch[:, None]]
+        gains = finals - at
+        mean = np.where(there, gains, 0.0).sum(1) / n
+        spread = np.sqrt(np.where(there, (gains - mean[:, None]) ** 2, 0.0).sum(1) / n)
+        below = there & (at <= level[:, None])
+        climbed = np.where(below, finals, -np.inf).max(1)
+        away = np.where(there, np.abs(at - level[:, None]), np.inf)
+        least = away.min(1)
+        return [
+            log_ratio(np.where(there, gains, 0.0).max(1)),
+            log_ratio(mean),
+            log_ratio(spread),
+            np.clip((lack - mean) / (spread + 0.05 * noise + 0.001 * lack), -3.0, 12.0),
+            np.clip((climbed - level) / lack, -2.0, 1.0),
+            np.log((below.sum(1) + 0.5) / (n + 1)),
+            log_ratio(np.where(away == least[:, None], gains, -np.inf).max(1)),
+            np.clip(least / lack, 0.0, 3.0),
+            np.log(n),
+        ]
+
 
 class Risk(Features):
-    """RiskRule, with a given network and a given least chance."""
+    """RiskRule, with given networks and a given least chance, which may be another by replay."""
 
-    def __init__(self, task: Task, model: Mapping[str, Any], allowed: float, *, best: bool) -> None:
+    def __init__(
+        self, task: Task, models: Mapping[str, Any], allowed: float | np.ndarray, *, best: bool
+    ) -> None:
         super().__init__(task, best=best)
+        model = models["best" if best else "last"]
         self._model = {
             key: np.array(model[key])
             for key in ("means", "scales", "hidden", "hidden_biases", "output", "output_bias")
         }
-        self._least = np.log(allowed / (1 - allowed))
+        chances = np.asarray(allowed)
+        self._allowed = np.log(chances / (1 - chances))
+
+    def begin(self, replays: int) -> None:
+        """Forget everything."""
+        super().begin(replays)
+        self._least = np.broadcast_to(self._allowed, replays)
 
     def judge(
         self, rows: np.ndarray, ids: np.ndarray, epoch: np.ndarray, target: np.ndarray
@@ -313,5 +374,6 @@ class Risk(Features):
         model = self._model
         scaled = (values - model["means"]) / model["scales"]
         hidden = np.tanh(scaled @ model["hidden"].T + model["hidden_biases"])
-        stop[ahead] = hidden @ model["output"] + model["output_bias"] < self._least
+        logits = hidden @ model["output"] + model["output_bias"]
+        stop[ahead] = logits < self._least[rows[ahead]]
         return stop

@@ -2,10 +2,10 @@
 
     nice -n 19 .venv/bin/python benchmarks/stopping/run.py [--scale 1.0] [--only PART]
 
-Parts: auto, tuner, peers, speed. Each writes what it measured into results.json, beside this file,
-and leaves out what is there already; the tables in results.md are made from that. `--scale 0.1`
-makes a tenth of the replays. AutoAssessor is measured on each learner with constants that were
-chosen without that learner (without.json).
+Parts: auto, bound, tuner, peers, speed. Each writes what it measured into results.json, beside
+this file, and leaves out what is there already; the tables in results.md are made from that.
+`--scale 0.1` makes a tenth of the replays. AutoAssessor is measured on each learner with constants
+that were chosen without that learner (without.json).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from batch import SLOTS, TRIALS, Asha, Outcome, Risk, Rule, Task, load, orders, replay
@@ -26,6 +26,7 @@ from scipy.stats import beta
 from hpo_nni.direction import Direction
 from hpo_nni.optimizers.registry import OPTIMIZERS
 from hpo_nni.space import parse_space
+from hpo_nni.stopping import forecast
 from hpo_nni.stopping.base import History
 from hpo_nni.stopping.risk import RiskRule
 from hpo_nni.testing.simulator import Curve, InOrder, Run, Tuned, simulate
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
+FORECAST = Path(forecast.__file__).with_name("forecast.json")
 ORDERS = ("random", "improving")
-RISKS = (0.005, 0.01, 0.05, 0.2)
 DEFAULT = 0.01
+RISKS = (DEFAULT, 0.005, 0.05, 0.2)
 Counts = dict[str, list[float]]  # "who | task | order" -> share, lost, regret, replays
 
 
@@ -59,38 +61,61 @@ def counts(outcome: Outcome) -> list[float]:
     ]
 
 
-def measured(task: Task, rule: Rule, order: str, replays: int, *, best: bool) -> list[float]:
-    """One rule on one task."""
-    rng = np.random.default_rng(97)
-    chosen = orders(task.finals(best=best), replays, order, rng)
-    return counts(replay(task, chosen, rule, best=best))
+def measured(
+    task: Task, rule: Rule, replays: int, variants: int = 1, *, best: bool
+) -> list[list[float]]:
+    """One rule on one task, for each order and variant; these differ by replay, side by side."""
+    finals = task.finals(best=best)
+    chosen = [orders(finals, replays, order, np.random.default_rng(97)) for order in ORDERS]
+    outcome = replay(
+        task, np.concatenate([np.tile(c, (variants, 1)) for c in chosen]), rule, best=best
+    )
+    shares, regrets = outcome.share.reshape(-1, replays), outcome.regret.reshape(-1, replays)
+    return [counts(Outcome(*one)) for one in zip(shares, regrets, strict=True)]
+
+
+class Case(NamedTuple):
+    """Some risks of AutoAssessor, and how often each is replayed for an order."""
+
+    mode: str
+    risks: tuple[float, ...]
+    replays: int
+    more: str = ""
 
 
 def auto(tasks: dict[str, Task], scale: float) -> None:
     """AutoAssessor at all risks, and ASHA."""
     without = json.loads((HERE / "without.json").read_text(encoding="utf-8"))
     few = max(20, int(500 * scale))
-    for task, order in itertools.product(tasks.values(), ORDERS):
-        model = without[task.learner]
+    for case in (
+        Case("best", RISKS[:1], max(20, int(2000 * scale))),
+        Case("best", RISKS[1:], few),
+        Case("last", RISKS[:1], few, ", last score"),
+    ):
+        for task in tasks.values():
+            _auto(task, without[task.learner], case)
+    for rung, task in itertools.product((5, 9), tasks.values()):
+        keys = [f"ASHA, first rung {rung} | {task.name} | {order}" for order in ORDERS]
+        asha = Asha(task, rung)
+        _note(keys, lambda a=task, b=asha: measured(a, b, few, best=True))
 
-        def risk_rule(
-            risk: float, *, best: bool, task: Task = task, model: dict[str, Any] = model
-        ) -> Risk:
-            allowed = _allowed(model["chances"]["best" if best else "last"], risk)
-            return Risk(task, model, allowed, best=best)
 
-        for risk in RISKS:
-            replays = max(20, int(2000 * scale)) if risk == DEFAULT else few
-            key = f"AutoAssessor {risk:g} | {task.name} | {order}"
-            rule = risk_rule(risk, best=True)
-            _note(key, lambda a=task, b=rule, c=order, d=replays: measured(a, b, c, d, best=True))
-        key = f"AutoAssessor {DEFAULT:g}, last score | {task.name} | {order}"
-        rule = risk_rule(DEFAULT, best=False)
-        _note(key, lambda a=task, b=rule, c=order: measured(a, b, c, few, best=False))
-        for rung in (5, 9):
-            key = f"ASHA, first rung {rung} | {task.name} | {order}"
-            asha = Asha(task, rung)
-            _note(key, lambda a=task, b=asha, c=order: measured(a, b, c, few, best=True))
+def bound(tasks: dict[str, Task], scale: float) -> None:
+    """AutoAssessor as it comes, fitted to these tasks too: no learner is new to it."""
+    models = json.loads(FORECAST.read_text(encoding="utf-8"))
+    for task in tasks.values():
+        case = Case("best", RISKS, max(20, int(500 * scale)), ", learner known")
+        _auto(task, models, case)
+
+
+def _auto(task: Task, models: dict[str, Any], case: Case) -> None:
+    allowed = [_allowed(models[case.mode]["chances"], risk) for risk in case.risks]
+    best, variants = case.mode == "best", len(case.risks)
+    rule = Risk(task, models, np.tile(np.repeat(allowed, case.replays), len(ORDERS)), best=best)
+    keys = [
+        f"AutoAssessor {r:g}{case.more} | {task.name} | {o}" for o in ORDERS for r in case.risks
+    ]
+    _note(keys, lambda: measured(task, rule, case.replays, variants, best=best))
 
 
 def _allowed(table: list[list[float]], risk: float) -> float:
@@ -119,7 +144,7 @@ def peers(tasks: dict[str, Task], scale: float) -> None:
         curves = curves_of(task)
         sources = [InOrder([curves[k] for k in row]) for row in chosen]
         key = f"{name} | {task.name} | {order}"
-        _note(key, lambda a=make, b=sources: simulated(a, b))
+        _note([key], lambda a=make, b=sources: [simulated(a, b)])
 
 
 class Nearest:
@@ -165,11 +190,11 @@ def tuner(tasks: dict[str, Task], scale: float) -> None:
                 for seed in range(max(1, int(runs * scale)))
             ]
             key = f"{name} | {task.name} | {order}"
-            _note(key, lambda a=make, b=sources: simulated(a, b))
+            _note([key], lambda a=make, b=sources: [simulated(a, b)])
 
 
 def speed(tasks: dict[str, Task], scale: float) -> None:
-    """Milliseconds for a verdict with 1,000 trials of 100 steps in the history."""
+    """Milliseconds of the processor for a verdict with 1,000 trials of 100 steps in the history."""
     del tasks, scale
     rng = np.random.default_rng(0)
     steps = tuple(range(1, 101))
@@ -181,23 +206,24 @@ def speed(tasks: dict[str, Task], scale: float) -> None:
     times = []
     for k in range(200):
         trial = History(steps[: 10 + k % 80], tuple(np.sort(rng.random(10 + k % 80)) * 0.99))
-        began = time.perf_counter()
+        began = time.process_time()
         rule.judge(trial, peers)
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     figures = [1000 * float(np.median(times)), 1000 * float(np.quantile(times, 0.9))]
-    _note("verdict", lambda: figures)
+    _note(["verdict"], lambda: [figures])
 
 
-PARTS = {"auto": auto, "tuner": tuner, "peers": peers, "speed": speed}
+PARTS = {"auto": auto, "bound": bound, "tuner": tuner, "peers": peers, "speed": speed}
 
 
-def _note(key: str, measure: Callable[[], list[float]]) -> None:
+def _note(keys: list[str], measure: Callable[[], list[list[float]]]) -> None:
     """Measure what results.json has not."""
     known: Counts = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    if key in known:
+    if known.keys() >= {*keys}:
         return
-    known[key] = measure()
-    print(key, known[key], flush=True)
+    for key, value in zip(keys, measure(), strict=True):
+        known[key] = value
+        print(key, value, flush=True)
     RESULTS.write_text(json.dumps(known, indent=0, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -223,7 +249,7 @@ def tables() -> str:
             lines.append(_row([task, order, *_figures([value])]))
     if "verdict" in known:
         half, most = known["verdict"]
-        history = "A verdict with 1,000 trials of 100 steps in the history"
+        history = "Processor time of a verdict with 1,000 trials of 100 steps in the history"
         lines += ["", f"{history}: median {half:.2f} ms, 90 % below {most:.2f} ms."]
     return "\n".join(lines) + "\n"
 
@@ -243,7 +269,8 @@ _HEAD = (
     "configuration with the best final score ran to its end; the interval is that of Clopper and "
     "Pearson over all replays. *Worst task*: the largest share lost on one task. *Regret*: best "
     "final score less the best complete one, in the units of the metric. The constants of "
-    "AutoAssessor were chosen without the learner that it is measured on. Made by "
+    "AutoAssessor were chosen without the learner that it is measured on, save under tuners, where "
+    "they are those that it comes with. Made by "
     "`make bench-stopping`, here with fewer replays than its 2,000 and 500: as many as are listed."
 )
 

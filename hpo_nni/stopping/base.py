@@ -67,6 +67,16 @@ class History:
         """The smallest score up to each step, as long as `steps`."""
         return tuple(accumulate(self.scores, min))
 
+    @cached_property
+    def highest(self) -> float:
+        """The largest score."""
+        return max(self.scores)
+
+    @cached_property
+    def lowest(self) -> float:
+        """The smallest score."""
+        return min(self.scores)
+
     def score_at(self, step: int) -> float | None:
         """Return the score at a step; see `interpolated`.
 

@@ -16,6 +16,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
+from operator import mul
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,17 +34,16 @@ class Prospect:
     Attributes:
         target: the score that has to be exceeded.
         progress: the share of a complete trial's steps that lies behind; above 0, below 1.
-        leader: what the best complete trial had at this step.
-        leader_gain: how much it gained from there to its end.
-        greatest_gain: the largest such gain of any complete trial.
+        ends: of complete trials, the best one first: what it ended with, and had at this step; at
+            least one.
+        ahead: how much any other trial, complete or not, has gained since this step; at least 0.
         better, peers: how many other trials have been at this step, and how many were better there.
     """
 
     target: float
     progress: float
-    leader: float
-    leader_gain: float
-    greatest_gain: float
+    ends: Sequence[tuple[float, float]]
+    ahead: float
     better: int
     peers: int
 
@@ -84,7 +84,7 @@ def features(curve: Curve, level: float, prospect: Prospect) -> list[float]:
     lack = prospect.target - level
     noise = curve.noise
     best = curve.bests[-1]
-    half, quarter = curve.best_at(0.5), curve.best_at(0.25)
+    half, quarter, late = curve.best_at(0.5), curve.best_at(0.25), curve.best_at(0.75)
     gain, gain_before = best - half, half - quarter
     doublings = -math.log2(prospect.progress)
     ratio = _clipped(_divided(gain + noise / 2, gain_before + noise / 2), 0.25, 2.0)
@@ -94,42 +94,66 @@ def features(curve: Curve, level: float, prospect: Prospect) -> list[float]:
         share = (max(amount, 0.0) + 0.05 * noise) / lack
         return _clipped(math.log(share), LEAST, MOST) if share > 0 else LEAST
 
+    leader_final, leader = prospect.ends[0]
+    gains = [final - value for final, value in prospect.ends]
+    mean = sum(gains) / len(gains)
+    spread = math.sqrt(sum((gain - mean) ** 2 for gain in gains) / len(gains))
+    below = [final for final, value in prospect.ends if value <= level]
+    away = [abs(value - level) for _, value in prospect.ends]
+    nearest = min(away)
+    near_gain = max(gain for gain, far in zip(gains, away, strict=True) if far == nearest)
     return [
         log_ratio(gain * doublings),  # each doubling of the steps gains as much again
         log_ratio(gain * growth),  # ... as much more or less than before as the last one did
         log_ratio(gain * 2 * (1 / prospect.progress - 1)),  # on in a straight line
         log_ratio(gain_before * doublings),
         log_ratio(noise),
-        log_ratio(prospect.greatest_gain),
-        log_ratio(prospect.leader_gain),
-        _clipped((prospect.leader - level) / lack, -3.0, 3.0),
+        log_ratio(leader_final - leader),
+        _clipped((leader - level) / lack, -3.0, 3.0),
         curve.staleness,
         log_ratio(best - curve.scores[-1]),
         log_ratio(best - level),
         doublings,
         math.log((prospect.better + 0.5) / (prospect.peers + 1)),
         math.log(prospect.peers + 1),
+        log_ratio(best - late),
+        log_ratio(prospect.ahead),
+        log_ratio(max(gains)),
+        log_ratio(mean),
+        log_ratio(spread),
+        _clipped((lack - mean) / (spread + 0.05 * noise + 0.001 * lack), -3.0, 12.0),
+        # how far one came that stood no better at this step
+        _clipped((max(below) - level) / lack, -2.0, 1.0) if below else -2.0,
+        math.log((len(below) + 0.5) / (len(gains) + 1)),
+        log_ratio(near_gain),  # of the complete trial that was most alike at this step
+        _clipped(nearest / lack, 0.0, 3.0),
+        math.log(len(gains)),
     ]
 
 
-def probability(values: Sequence[float]) -> float:
-    """What the network makes of the features: the chance to reach the target."""
-    model = fitted()
+def probability(values: Sequence[float], *, best: bool) -> float:
+    """What the network makes of the features: the chance to exceed the target.
+
+    Args:
+        values: as from `features`.
+        best: whether a trial ends with its best score, and not with its last one.
+    """
+    model = fitted()["best" if best else "last"]
     scaled = [
         (value - mean) / scale
         for value, mean, scale in zip(values, model["means"], model["scales"], strict=True)
     ]
     hidden = [
-        math.tanh(bias + sum(map(_product, scaled, weights)))
+        math.tanh(bias + sum(map(mul, scaled, weights)))
         for weights, bias in zip(model["hidden"], model["hidden_biases"], strict=True)
     ]
-    total = model["output_bias"] + sum(map(_product, hidden, model["output"]))
+    total = model["output_bias"] + sum(map(mul, hidden, model["output"]))
     return 1 / (1 + math.exp(-_clipped(total, -700.0, 700.0)))
 
 
 @lru_cache(maxsize=1)
 def fitted() -> dict[str, Any]:
-    """The constants, as benchmarks/stopping/fit.py wrote them."""
+    """The constants by what trials end with, as benchmarks/stopping/fit.py wrote them."""
     text = Path(__file__).with_name("forecast.json").read_text(encoding="utf-8")
     model: dict[str, Any] = json.loads(text)
     return model
@@ -146,7 +170,7 @@ def allowed_chance(risk: float, *, best: bool) -> float:
         best: whether a trial ends with its best score, and not with its last one, which is harder
             to foretell.
     """
-    table = fitted()["chances"]["best" if best else "last"]  # rising pairs of risk and chance
+    table = fitted()["best" if best else "last"]["chances"]  # rising pairs of risk and chance
     if risk <= table[0][0]:
         return float(table[0][1] * risk / table[0][0])
     for (low, a), (high, b) in pairwise(table):
@@ -154,10 +178,6 @@ def allowed_chance(risk: float, *, best: bool) -> float:
             share = math.log(risk / low) / math.log(high / low)
             return float(math.exp(math.log(a) * (1 - share) + math.log(b) * share))
     return float(table[-1][1])
-
-
-def _product(a: float, b: float) -> float:
-    return a * b
 
 
 def _divided(a: float, b: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -17,7 +16,14 @@ if TYPE_CHECKING:
     from hpo_nni.stopping.base import History
 
 CROWD = 63  # peers that are looked at: as many as the forecast was fitted with
-_RUNNING = {Direction.MAXIMIZE: "running_maxima", Direction.MINIMIZE: "running_minima"}
+_BEST = {
+    Direction.MAXIMIZE: attrgetter("highest"),
+    Direction.MINIMIZE: attrgetter("lowest"),
+}
+_RUNNING = {
+    Direction.MAXIMIZE: attrgetter("running_maxima"),
+    Direction.MINIMIZE: attrgetter("running_minima"),
+}
 FIRST_VERDICT = 3  # evaluations; before, there is no trend
 
 
@@ -53,9 +59,9 @@ class RiskRule:
             what = "it has no trend yet" if complete else "no other trial is complete yet"
             return Verdict(keep=True, reason=what, figures=figures)
         level = sign * course(trial)[-1]
-        finals = [sign * course(peer)[-1] for peer in complete]
+        finals = [sign * final for final in map(self._final(), complete)]
         target = self._target(finals, peers)
-        last_step = self.last_step or max(peer.steps[-1] for peer in complete)
+        last_step = self.last_step or max([peer.steps[-1] for peer in complete])
         figures |= {"own": sign * level, "target": sign * target, "last_step": last_step}
         if level >= target or step >= last_step:
             what = "it is the best so far" if level >= target else "it is at its end"
@@ -65,20 +71,16 @@ class RiskRule:
             tuple(one - origin for one in trial.steps), tuple(sign * one for one in trial.scores)
         )
         progress = (step - origin) / (last_step - origin)
-
-        def at_step(peer: History) -> float | None:
-            value = interpolated(peer.steps, course(peer), step)
-            return None if value is None else sign * value
-
-        leaders = heapq.nlargest(CROWD, zip(finals, range(0, -len(finals), -1), strict=True))
-        prospect = self._prospect(
-            level,
-            target,
-            progress,
-            [(final, at_step(complete[-place])) for final, place in leaders],
-            [at_step(peer) for peer in list(peers.values())[-CROWD:]],
+        ends, others = self._ends(step, complete, finals), self._others(step, peers)
+        prospect = Prospect(
+            target=target,
+            progress=progress,
+            ends=ends or [(target, level)],
+            ahead=max((gain for _, gain in others), default=0.0),
+            better=sum(value > level for value, _ in others),
+            peers=len(others),
         )
-        chance = probability(features(curve, level, prospect))
+        chance = probability(features(curve, level, prospect), best=self.best)
         allowed = allowed_chance(self.risk, best=self.best)
         keep = chance >= allowed
         reason = (
@@ -100,36 +102,42 @@ class RiskRule:
         """What a trial would end with if it ended at each of its steps."""
         if not self.best:
             return attrgetter("scores")
-        return attrgetter(_RUNNING[self.direction])
+        return _RUNNING[self.direction]
+
+    def _final(self) -> Callable[[History], float]:
+        """What a trial ends with; quickly, for it is asked of all trials at every verdict."""
+        return _BEST[self.direction] if self.best else _newest
 
     def _target(self, finals: Sequence[float], peers: Mapping[str, History]) -> float:
-        best = max(finals)
+        sign, best = self.direction.sign, max(finals)
         if self.best:  # a score that was reached counts, whatever became of the trial
-            course, sign = self._course(), self.direction.sign
-            best = max(sign * course(peer)[-1] for peer in peers.values())
-        return best if self.target is None else max(best, self.direction.sign * self.target)
+            best = max([sign * score for score in map(self._final(), peers.values())])
+        return best if self.target is None else max(best, sign * self.target)
 
-    def _prospect(
-        self,
-        level: float,
-        target: float,
-        progress: float,
-        leaders: Sequence[tuple[float, float | None]],
-        peers: Sequence[float | None],
-    ) -> Prospect:
-        """Put together what others had at this step: complete trials, best first, and all."""
-        ran = [(final, value) for final, value in leaders if value is not None]
-        final, leader = ran[0] if ran else (target, level)
-        others = [value for value in peers if value is not None]
-        return Prospect(
-            target=target,
-            progress=progress,
-            leader=leader,
-            leader_gain=final - leader,
-            greatest_gain=max((end - value for end, value in ran), default=0.0),
-            better=sum(value > level for value in others),
-            peers=len(others),
-        )
+    def _ends(
+        self, step: int, complete: Sequence[History], finals: Sequence[float]
+    ) -> list[tuple[float, float]]:
+        """What the best complete trials ended with, and had at this step; the best one first."""
+        course, sign, found = self._course(), self.direction.sign, []
+        for k in sorted(range(len(finals)), key=finals.__getitem__, reverse=True)[:CROWD]:
+            value = interpolated(complete[k].steps, course(complete[k]), step)
+            if value is not None:
+                found.append((finals[k], sign * value))
+        return found
+
+    def _others(self, step: int, peers: Mapping[str, History]) -> list[tuple[float, float]]:
+        """What the latest trials had at this step, and how much they have gained since."""
+        course, best, sign, found = self._course(), _BEST[self.direction], self.direction.sign, []
+        for peer in list(peers.values())[-CROWD:]:
+            value = interpolated(peer.steps, course(peer), step)
+            if value is not None:
+                went_on = peer.steps[-1] > step
+                found.append((sign * value, sign * (best(peer) - value) if went_on else 0.0))
+        return found
+
+
+def _newest(history: History) -> float:
+    return history.scores[-1]
 
 
 def _origin(steps: Sequence[int]) -> int:
