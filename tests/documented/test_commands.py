@@ -34,6 +34,8 @@ ELSEWHERE = {
     ),
     "make bench-stopping": _MAKE,
     "make bench-racing": _MAKE,
+    "make bench-daily": _MAKE,
+    "make bench-warm": _MAKE,
     "make test-nni3": (
         "documented/test_make.py::test_the_tests_on_nni_3_set_up_an_environment_of_their_own"
     ),

@@ -31,6 +31,7 @@ OF_OTHERS = {"help", "lint", "types", "clean"}  # targets that need no line of t
         ("bench-stopping", [f"{PYTHON} benchmarks/stopping/run.py"]),
         ("bench-daily", [f"{PYTHON} benchmarks/daily/decide.py"]),
         ("bench-racing", [f"{PYTHON} benchmarks/racing/run.py"]),
+        ("bench-warm", [f"{PYTHON} benchmarks/warm/measure.py"]),
     ],
 )
 def test_each_target_runs_what_the_pages_say(target, commands, clone):
