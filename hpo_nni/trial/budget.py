@@ -56,8 +56,8 @@ class Budget:
         if not self.costs.has_prices:
             return ""
         reason = self._refusal(self._room(now, trial_id=trial_id))
-        is_last_word = reason or not self.is_kept_by_tuner
-        self._note({STOPPED: reason, STOPPED_AT: now} if is_last_word else {})
+        is_news = reason or self._has_outlived_a_refusal(trial_id)
+        self._note({STOPPED: reason, STOPPED_AT: now} if is_news else {})
         return reason
 
     @property
@@ -65,6 +65,18 @@ class Budget:
         """Whether the tuner asks before it proposes."""
         experiment = self.ledger.experiment(self.experiment_id)
         return bool(experiment and experiment.settings.get(KEPT_BY_TUNER))
+
+    def _has_outlived_a_refusal(self, trial_id: str) -> bool:
+        """Whether somebody was refused before the trial began, by another budget than now.
+
+        Who began before a refusal, as trials do that begin together, was counted in it.
+        """
+        experiment, trial = self.ledger.experiment(self.experiment_id), self.ledger.trial(trial_id)
+        if experiment is None or trial is None or self.is_kept_by_tuner:
+            return False
+        refused = experiment.settings.get(STOPPED)
+        begun = trial.begun or trial.started
+        return bool(refused) and begun > (experiment.settings.get(STOPPED_AT) or 0.0)
 
     def _room(self, now: float, *, awaited: int = 0, trial_id: str | None = None) -> Room | None:
         if self.costs.budget is None:

@@ -116,19 +116,30 @@ def test_a_trial_without_room_is_refused_and_the_experiment_says_so(world):
         "6.00 expected of trials that run, and one more is expected to cost 6.00"
     )
     assert world.account().stopped == reason
-    assert world.budget(18.0).admit_trial(world.now, "c") == ""
+
+
+def test_a_later_trial_that_finds_room_again_says_so(world):
+    world.ledger.begin_trial(TrialRecord("a", "e", 1, 0.0))
+    assert world.budget(5.0, trial_cost=9.0).admit_trial(1.0, "a")
+    world.ledger.begin_trial(TrialRecord("b", "e", 2, 2.0))
+
+    assert world.budget(50.0, trial_cost=9.0).admit_trial(2.0, "b") == ""
     assert world.account().stopped == ""
 
 
-def test_of_trials_that_begin_together_the_first_gets_the_room(world):
+@pytest.mark.parametrize("order", ["bc", "cb"])
+def test_of_trials_that_begin_together_the_first_gets_the_room(world, order):
     world.begin("a")
     world.now = 6.0
     world.end("a")
     for name in "bc":
         world.ledger.begin_trial(TrialRecord(name, "e", 1, world.now))
 
-    assert world.budget(12.0).admit_trial(world.now, "b") == ""
-    assert "no room" in world.budget(12.0).admit_trial(world.now, "c")
+    said = {name: world.budget(12.0).admit_trial(world.now, name) for name in order}
+
+    assert said["b"] == ""
+    assert "no room" in said["c"]
+    assert world.account().stopped == said["c"], "whoever of them asks last"
 
 
 def test_what_a_tuner_has_proposed_is_counted(world):
