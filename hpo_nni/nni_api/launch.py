@@ -101,6 +101,7 @@ class ForeignProcess:
 
     def __init__(self, pid: int) -> None:
         psutil: Any = importlib.import_module("psutil")  # NNI needs it anyway
+        self.pid = pid
         self._process = psutil.Process(pid)
         self._gone = psutil.NoSuchProcess
 
@@ -168,7 +169,7 @@ def launch(path: Path, options: LaunchOptions) -> RunningExperiment:
     config = load_config(path)
     _apply(config, options)
     running = _find_running(config, options.resume)
-    if running is not None:
+    if running is not None and goes_on(running, options.patience):
         return running
     _prepare_environment(public=options.public)
     for _ in range(PORT_ATTEMPTS):
@@ -206,6 +207,25 @@ def _find_running(config: Any, experiment_id: str) -> RunningExperiment | None:
         process=ForeignProcess(manager.pid),
         name=config.experiment_name or "",
     )
+
+
+def goes_on(running: RunningExperiment, patience: float) -> bool:
+    """Whether a manager goes on, and is not about to end: its REST closes seconds before it does.
+
+    So it is where whoever followed it was killed just as he had stopped it.
+
+    Raises:
+        NniError: it neither answers nor ends.
+    """
+    deadline = time.monotonic() + patience
+    while not _answers(running.rest):
+        if running.process.poll() is not None:
+            return False
+        if time.monotonic() > deadline:
+            hint = f"end process {running.process.pid}, and try again"
+            raise NniError(f"NNI's manager of {running.id} runs, but does not answer", hint=hint)
+        time.sleep(0.2)
+    return True
 
 
 def _new_experiment(config: Any, options: LaunchOptions) -> Any:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from hpo_nni.errors import NniError
 from hpo_nni.nni_api.launch import (
     KnownExperiment,
     RunningExperiment,
     free_port,
+    goes_on,
     known_experiments,
     nni_version,
     port_is_free,
@@ -85,6 +87,35 @@ def test_a_manager_that_does_not_answer_is_stopped_too(nni, tmp_path):
     assert process.returncode == 0
 
 
+@pytest.fixture
+def manager():
+    """A process that stays until it is killed."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+def test_a_manager_that_answers_is_followed(nni, tmp_path, manager):
+    assert goes_on(RunningExperiment("ExpA", 0, tmp_path, RestClient(nni.url), manager), 30.0)
+
+
+def test_a_manager_that_is_about_to_end_is_not_followed(nni, tmp_path, manager):
+    nni.close()
+    manager.stdin.close()
+
+    assert not goes_on(RunningExperiment("ExpA", 0, tmp_path, RestClient(nni.url), manager), 30.0)
+
+
+def test_a_manager_that_neither_answers_nor_ends_is_named(nni, tmp_path, manager):
+    nni.close()
+    running = RunningExperiment("ExpA", 0, tmp_path, RestClient(nni.url), manager)
+
+    with pytest.raises(NniError, match="ExpA runs, but does not answer") as raised:
+        goes_on(running, 0.0)
+
+    assert f"end process {manager.pid}" in (raised.value.hint or "")
+
+
 REJECTED = [
     ("trialConcurrency: two\n", "trial_concurrency ('two')"),
     ("trialConcurrency: 0\n", "assert self.trial_concurrency > 0"),
@@ -101,7 +132,7 @@ def test_a_config_that_nni_rejects_is_an_input_fault_in_its_words(tmp_path, line
         "tuner: {name: Random}\n" + lines
     )
     script = (
-        "from pathlib import Path; from hpo_nni.errors import SettingsError\n"
+        "from pathlib import Path; from hpo_nni.errors import NniError, SettingsError\n"
         "from hpo_nni.nni_api.launch import load_config\n"
         "try: load_config(Path('config.yml'))\n"
         "except SettingsError as error: print(error)\n"
