@@ -57,8 +57,8 @@ class AutoTuner(SearchTuner):
             method: `auto`; or `random`, `sobol`, `grid`, which learn nothing.
 
     Raises:
-        SettingsError: arguments that do not exist or are wrong, all at once; a search space with
-            faults; or no trial of this experiment could run.
+        SettingsError: arguments that do not exist or are wrong, all at once; or no trial of this
+            experiment could run.
     """
 
     def __init__(self, **arguments: Any) -> None:

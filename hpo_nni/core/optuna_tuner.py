@@ -35,8 +35,8 @@ class OptunaTuner(SearchTuner):
                 Optuna's own 10 (`cmaes`: 1).
 
     Raises:
-        SettingsError: arguments that do not exist or are wrong, all at once; a search space with
-            faults; or no trial of this experiment could run.
+        SettingsError: arguments that do not exist or are wrong, all at once; or no trial of this
+            experiment could run.
     """
 
     def __init__(self, **arguments: Any) -> None:

@@ -27,13 +27,12 @@ class PSHE2Tuner(SearchTuner):
             faithful: whether to reproduce the published code with its defect; false.
 
     Raises:
-        SettingsError: arguments that do not exist or are wrong, all at once; a search space with
-            faults; or no trial of this experiment could run.
+        SettingsError: arguments that do not exist or are wrong, all at once; or no trial of this
+            experiment could run.
     """
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(arguments, ARGUMENTS)
-        self.refuse_foreign_start()
 
     def choose(self) -> tuple[str, dict[str, Any]]:
         """As SearchTuner says."""

@@ -10,7 +10,6 @@ from hpo_nni.direction import Direction
 from hpo_nni.errors import Problem, SettingsError
 from hpo_nni.optimizers.registry import OPTIMIZERS
 from hpo_nni.registry import did_you_mean
-from hpo_nni.space import parse_space
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,19 +62,11 @@ class SearchTuner(AskTellTuner):
         """The optimizer's name in `OPTIMIZERS`, and its arguments."""
         raise NotImplementedError
 
-    def refuse_foreign_start(self) -> None:
-        """Raise for an `init` that does not fit the experiment's search space.
-
-        Raises:
-            SettingsError: with all faults.
-        """
-        config = {} if self._dispatcher is None else self._dispatcher.config
-        if config.get("searchSpace") is None:
-            return
-        space = parse_space(config["searchSpace"])
+    def check_space(self, space: SearchSpace) -> None:
+        """Raise SettingsError for all of an `init` that does not fit the search space."""
         where = f"classArgs of {type(self).__name__}"
         problems = []
-        for key, value in self.given["init"].items():
+        for key, value in self.given.get("init", {}).items():
             if key not in space:
                 message = f"init has {key!r}, which the search space has not"
                 problems.append(Problem(where, message, did_you_mean(key, space)))

@@ -79,8 +79,6 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         super().__init__()
         self._dispatcher = this_dispatcher()
         if self._dispatcher is not None:
-            if self._dispatcher.config.get("searchSpace") is not None:
-                parse_space(self._dispatcher.config["searchSpace"])  # a fault must be seen now
             direction = self._dispatcher.begin(direction)
         self._ledgers_trials: KnownTrials | None = None
         self._budget: BudgetGuard | None = None
@@ -108,16 +106,30 @@ class AskTellTuner(Tuner):  # type: ignore[misc]  # NNI has no types
     # What NNI calls
 
     def update_search_space(self, search_space: Any) -> None:
-        """Take the search space; later ones replace it, and a faulty one changes nothing."""
+        """Take the search space; later ones replace it, and a faulty one of them changes nothing.
+
+        Raises:
+            SettingsError: the first one has faults, or the arguments do not fit it. NNI then ends
+                the experiment, of which no trial has begun.
+        """
         with self._lock:
+            before = self._space
             try:
-                before, self._space = self._space, parse_space(search_space)
+                space = parse_space(search_space)
+                if before is None:
+                    self.check_space(space)
             except SettingsError:
+                if before is None:
+                    raise
                 logger.exception("the search space has faults; the one before stays")
                 return
+            self._space = space
             if self._dispatcher is not None and before != self._space:
                 self._dispatcher.note_space(search_space)
             self._optimizer, self._told = None, 0
+
+    def check_space(self, space: SearchSpace) -> None:
+        """Raise SettingsError where the tuner's arguments do not fit the first search space."""
 
     def generate_parameters(self, parameter_id: int, **_: Any) -> dict[str, Any]:
         """Return the next point; raises NoMoreTrialError when there is none."""

@@ -128,7 +128,6 @@ def tuner(experiment, folder):
         {
             "trialCommand": "bash run.sh --config=trial.ini",
             "trialCodeDirectory": str(folder),
-            "searchSpace": SPACE,
         }
     )
 

@@ -174,10 +174,10 @@ def test_wrong_arguments_are_refused(outside, kind, arguments, words):
     ],
 )
 def test_what_does_not_fit_the_experiment_is_refused(experiment, kind, arguments, words):
-    experiment.configure({"searchSpace": SPACE})
+    experiment.configure({})
 
     with pytest.raises(SettingsError) as caught:
-        kind(**arguments)
+        kind(**arguments).update_search_space(SPACE)
 
     assert words in str(caught.value)
 

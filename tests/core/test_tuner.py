@@ -330,11 +330,12 @@ def test_a_trial_that_still_runs_is_not_told(experiment):
     assert told(tuner) == []
 
 
-def test_a_faulty_search_space_is_refused_at_construction(experiment):
-    experiment.configure({"searchSpace": {"x": {"_type": "unifrom", "_value": [0, 1]}}})
+@pytest.mark.usefixtures("experiment")
+def test_a_faulty_search_space_is_refused_at_first():
+    tuner = AskTellTuner(Diary, Direction.MAXIMIZE)
 
     with pytest.raises(SettingsError, match="unifrom"):
-        AskTellTuner(Diary, Direction.MAXIMIZE)
+        tuner.update_search_space({"x": {"_type": "unifrom", "_value": [0, 1]}})
 
 
 def test_a_ledger_that_fails_later_does_not_stop_the_proposals(experiment, caplog):

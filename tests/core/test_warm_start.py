@@ -31,7 +31,7 @@ class Past:
 
     def __init__(self, experiment):
         self.experiment = experiment
-        experiment.configure({"experimentName": "daily", "searchSpace": SPACE})
+        experiment.configure({"experimentName": "daily"})
 
     @property
     def ledger(self):
@@ -62,7 +62,7 @@ class Past:
         self.ledger.end_trial(name, ended, "", score)
 
     def tuner(self, **arguments):
-        self.experiment.configure({"experimentName": "daily", "searchSpace": SPACE})
+        self.experiment.configure({"experimentName": "daily"})
         tuner = AutoTuner(**{"seed": 1, "warm_start": "auto", **arguments})
         tuner.update_search_space(SPACE)
         return tuner

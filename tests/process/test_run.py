@@ -47,6 +47,18 @@ def test_a_tuner_that_runs_out_of_points_ends_the_experiment(experiment):
         assert [one.project for one in ledger.experiments()] == ["mine"]
 
 
+def test_arguments_that_do_not_fit_the_space_end_the_experiment_with_their_letter(experiment):
+    """NNI keeps the space from the dispatcher's arguments; it comes before the first proposal."""
+    tuner = {"codeDirectory": str(CORE), "className": "hazero_tuner.HAZeroTuner"}
+    folder = experiment(tuner={**tuner, "classArgs": {"init": {"model.qualty": 0.5}}})
+
+    code, output = folder.run("run", "config.yml")
+
+    assert code != 0
+    assert "init has 'model.qualty', which the search space has not" in output
+    assert "did you mean 'model.quality'?" in output
+
+
 def test_options_replace_what_the_config_says(experiment):
     folder = experiment(trialConcurrency=1, maxTrialNumber=9)
 
