@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from hpo_nni.dialects.easyrec import load_begin
 from hpo_nni.dialects.easyrec_finetune import finetune_arguments, load_finetune
-from hpo_nni.trial.accounts import OLD_COMMAND
 from hpo_nni.trial.calendar import calendar_arguments, calendar_of
 from hpo_nni.trial.ini import read_text
+from hpo_nni.trial.part import OLD_COMMAND
 from hpo_nni.trial.settings import load_settings
 
 if TYPE_CHECKING:

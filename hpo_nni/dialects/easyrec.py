@@ -22,7 +22,7 @@ from hpo_nni.platforms.maxcompute_edits import PARAMETER, read_edits, with_edits
 from hpo_nni.platforms.pai_command import format_pai_command, xflow_from_pairs
 from hpo_nni.registry import did_you_mean
 from hpo_nni.trial import settings as newer
-from hpo_nni.trial.accounts import ODPS, OLD_COMMAND, OSS, read_accounts
+from hpo_nni.trial.accounts import ODPS, OSS, read_accounts
 from hpo_nni.trial.cost_settings import SECTION as COSTS
 from hpo_nni.trial.cost_settings import check_costs, read_costs
 from hpo_nni.trial.entry import execute, new_parser
@@ -30,6 +30,7 @@ from hpo_nni.trial.failure_settings import SECTION as FAILURES
 from hpo_nni.trial.failure_settings import FailureSettings, read_failures
 from hpo_nni.trial.ini import read_ini, read_text, split_lines
 from hpo_nni.trial.metric_settings import REMOTE_POLL, SECTION, MetricSettings
+from hpo_nni.trial.part import OLD_COMMAND
 from hpo_nni.trial.sections import Reading, SectionReader
 from hpo_nni.trial.settings import TrialSettings
 from hpo_nni.trial.steps import MAXCOMPUTE, Step, point_in_edits

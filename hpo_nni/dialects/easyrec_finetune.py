@@ -29,12 +29,13 @@ from hpo_nni.platforms.maxcompute_models import EDITED_CHECKPOINT as CHECKPOINT
 from hpo_nni.platforms.pai_command import format_pai_command, xflow_from_pairs
 from hpo_nni.trial import day_settings
 from hpo_nni.trial import settings as newer
-from hpo_nni.trial.accounts import OLD_COMMAND, read_accounts
+from hpo_nni.trial.accounts import read_accounts
 from hpo_nni.trial.calendar import Calendar, Unit, add_calendar, calendar_arguments
 from hpo_nni.trial.cost_settings import check_costs, read_costs
 from hpo_nni.trial.entry import execute, new_parser
 from hpo_nni.trial.ini import read_ini, read_text, split_lines
 from hpo_nni.trial.metric_settings import SECTION
+from hpo_nni.trial.part import OLD_COMMAND
 from hpo_nni.trial.sections import Reading, SectionReader
 from hpo_nni.trial.settings import TrialSettings
 from hpo_nni.trial.steps import MAXCOMPUTE, Step, linked, point_in_edits

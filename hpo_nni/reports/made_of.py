@@ -16,8 +16,8 @@ from hpo_nni.errors import HpoNniError
 from hpo_nni.ledger.records import InputKind
 from hpo_nni.reports.commands import Part, parts_of
 from hpo_nni.reports.days import days_in, without_days
-from hpo_nni.trial.accounts import OLD_COMMAND
 from hpo_nni.trial.calendar import calendar_arguments, calendar_of
+from hpo_nni.trial.part import OLD_COMMAND
 from hpo_nni.trial.steps import MAXCOMPUTE
 
 if TYPE_CHECKING:

@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING
 from hpo_nni.errors import Problem, SettingsError
 from hpo_nni.secrets import CredentialReferences, Reference
 from hpo_nni.stores.base import STORES, find_scheme_problem, open_store
-from hpo_nni.trial.calendar import SOME_DAY
-from hpo_nni.trial.ini import read_ini, read_text, split_lines
+from hpo_nni.trial.part import load_part
 from hpo_nni.trial.rehearsal import Rehearsal
 from hpo_nni.trial.sections import Reading, SectionReader
-from hpo_nni.trial.templates import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from hpo_nni.stores.oss import OssConnection
 
 OSS, ODPS = "oss_config", "odps_config"
-OLD_COMMAND = "easyrec_cmd_config"  # in files that have no templates
 _TOKENS = ("securityToken", "security_token", "sts_token")
 _SPELLINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     OSS: {
@@ -190,14 +187,7 @@ def load_accounts(path: Path) -> Accounts:
     Raises:
         SettingsError: the file cannot be read, or the accounts have faults.
     """
-    text = read_text(path)
-    is_old = f"[{OLD_COMMAND}]" in text
-    ini = read_ini(split_lines(text) if is_old else render(text, path.name, SOME_DAY), path.name)
-    reading = Reading(ini, {}, keys_are_known=False)
-    accounts = read_accounts(reading, path.parent)
-    if reading.problems:
-        raise SettingsError(reading.problems)
-    return accounts
+    return load_part(path, read_accounts)
 
 
 def is_credential(section: str, key: str) -> bool:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from hpo_nni.costs import Prices, resources_of_cluster
 from hpo_nni.errors import CommandSyntaxError, SettingsError
 from hpo_nni.platforms.pai_command import is_pai_command, parse_pai_command
-from hpo_nni.trial.accounts import OLD_COMMAND
-from hpo_nni.trial.calendar import SOME_DAY
-from hpo_nni.trial.ini import read_ini, read_text, split_lines
+from hpo_nni.trial.ini import read_ini, read_text
+from hpo_nni.trial.part import load_part
 from hpo_nni.trial.sections import Reading, SectionReader
 from hpo_nni.trial.templates import render
 
@@ -137,14 +136,7 @@ def load_costs(path: Path) -> CostSettings:
     Raises:
         SettingsError: the file cannot be read, or the section has faults.
     """
-    text = read_text(path)
-    is_old = f"[{OLD_COMMAND}]" in text
-    ini = read_ini(split_lines(text) if is_old else render(text, path.name, SOME_DAY), path.name)
-    reading = Reading(ini, {}, keys_are_known=False)
-    costs = read_costs(reading, path.parent)
-    if reading.problems:
-        raise SettingsError(reading.problems)
-    return costs
+    return load_part(path, read_costs)
 
 
 def _note_unpriced(section: SectionReader, costs: CostSettings, steps: str) -> None:

@@ -10,10 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from hpo_nni.errors import Problem, SettingsError
 from hpo_nni.secrets import Reference, Secret
-from hpo_nni.trial.calendar import SOME_DAY
-from hpo_nni.trial.ini import read_ini, read_text
+from hpo_nni.trial.part import load_part
 from hpo_nni.trial.sections import Reading, SectionReader
-from hpo_nni.trial.templates import render
 from hpo_nni.trial.webhooks import Form, Mentions
 
 if TYPE_CHECKING:
@@ -113,12 +111,7 @@ def load_monitor(path: Path) -> Monitor | None:
     Raises:
         SettingsError: the file cannot be read, or the section has faults.
     """
-    ini = read_ini(render(read_text(path), path.name, SOME_DAY), path.name)
-    reading = Reading(ini, {}, keys_are_known=False)
-    monitor = read_monitor(reading, path.parent)
-    if reading.problems:
-        raise SettingsError(reading.problems)
-    return monitor
+    return load_part(path, read_monitor)
 
 
 def _list(section: SectionReader, key: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from hpo_nni.errors import MissingExtraError, Problem, RegistryError, SettingsEr
 from hpo_nni.platforms.registry import NOT_YET, PLATFORMS
 from hpo_nni.registry import did_you_mean
 from hpo_nni.trial import day_settings, failure_settings, metric_settings, monitor, schedule
-from hpo_nni.trial.accounts import ODPS, OLD_COMMAND, OSS, Accounts, read_accounts
+from hpo_nni.trial.accounts import ODPS, OSS, Accounts, read_accounts
 from hpo_nni.trial.config_files import ConfigFile, read_files
 from hpo_nni.trial.cost_settings import SECTION as COSTS
 from hpo_nni.trial.cost_settings import CostSettings, check_costs, read_costs
@@ -21,6 +21,7 @@ from hpo_nni.trial.day_settings import DaySettings
 from hpo_nni.trial.failure_settings import FailureSettings, read_failures
 from hpo_nni.trial.ini import Ini, read_ini, read_text
 from hpo_nni.trial.metric_settings import MetricSettings, Surroundings, read_metrics
+from hpo_nni.trial.part import OLD_COMMAND
 from hpo_nni.trial.sections import Reading, SectionReader
 from hpo_nni.trial.steps import MAXCOMPUTE, Filling, Step, days_of, read_steps
 from hpo_nni.trial.substitutions import WHOLE_POINT, Substitutions, bare_name
